@@ -1,6 +1,7 @@
 /**
  * Where bytes come from and go to, without naming Node or the browser. `src/platform/` holds the implementations.
  */
+import { FileError } from "../errors.js";
 
 /** One file, readable at any place. */
 export interface RandomAccessFile {
@@ -46,4 +47,50 @@ export interface Hasher {
   update(bytes: Uint8Array): void;
   /** Lower-case hexadecimal. */
   digest(): string;
+}
+
+/** Longest metadata file (yaml, json, tokenizer) that is read as a whole. */
+const MAX_TEXT = 1 << 26;
+
+/**
+ * The path itself, when it stays inside the folder.
+ * @throws FileError for an absolute path, "..", a backslash, a drive letter or a NUL.
+ */
+export function checkedPath(path: string, folder: string): string {
+  const parts = path.split("/");
+  const bad =
+    parts.some((part) => part === "" || part === "." || part === "..") || /[\\:\0]/.test(path) || path.length > 1024;
+  if (bad)
+    throw new FileError(`${folder}: the path ${JSON.stringify(path.slice(0, 200))} is not one inside the folder`);
+  return path;
+}
+
+/** A whole text file. @throws FileError when it is missing, longer than 64 MiB or not UTF-8. */
+export async function readText(folder: Folder, path: string): Promise<string> {
+  const file = await folder.open(path);
+  try {
+    if (file.size > MAX_TEXT) throw new FileError(`${file.name}: ${file.size} bytes, at most ${MAX_TEXT}`);
+    const bytes = await file.read(0, file.size);
+    try {
+      return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    } catch {
+      throw new FileError(`${file.name}: not UTF-8 text`);
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** A JSON file that holds an object. */
+export async function readJson(folder: Folder, path: string): Promise<Readonly<Record<string, unknown>>> {
+  const text = await readText(folder, path);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new FileError(`${folder.name}/${path}: not JSON (${error instanceof Error ? error.message : error})`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new FileError(`${folder.name}/${path}: not a JSON object`);
+  return value as Record<string, unknown>;
 }

@@ -1,0 +1,66 @@
+/**
+ * Values of a yaml or json object by path, each checked. A value that is missing or odd gives one line with file, path, rule.
+ */
+import { FileError } from "../errors.js";
+
+/** Beyond any real layer count, width or rate; keeps a hostile number from becoming an allocation. */
+const MAX_INTEGER = 1 << 24;
+
+export class Lookup {
+  constructor(
+    /** For messages. */
+    readonly name: string,
+    private readonly root: unknown,
+  ) {}
+
+  /** The value at "a.b.c", or undefined. */
+  at(path: string): unknown {
+    let value = this.root;
+    for (const key of path.split(".")) {
+      if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return undefined;
+      value = (value as Record<string, unknown>)[key];
+    }
+    return value === null ? undefined : value;
+  }
+
+  /** A whole number, 0 .. 2^24. Without a fallback it must be there. */
+  int(path: string, fallback?: number, least = 0): number {
+    const value = this.number(path, fallback);
+    if (!Number.isInteger(value) || value < least || value > MAX_INTEGER) {
+      throw this.error(path, value, `a whole number from ${least} to ${MAX_INTEGER}`);
+    }
+    return value;
+  }
+
+  number(path: string, fallback?: number): number {
+    const value = this.at(path) ?? fallback;
+    if (typeof value !== "number" || !Number.isFinite(value)) throw this.error(path, value, "a number");
+    return value;
+  }
+
+  /** A list of 1 to 64 whole numbers. */
+  ints(path: string): number[] {
+    const value = this.at(path);
+    if (!Array.isArray(value) || value.length < 1 || value.length > 64)
+      throw this.error(path, value, "a list of whole numbers");
+    return value.map((item) => {
+      if (!Number.isInteger(item) || item < 1 || item > MAX_INTEGER)
+        throw this.error(path, value, "a list of whole numbers");
+      return item as number;
+    });
+  }
+
+  /** A list of such lists. */
+  intLists(path: string): number[][] {
+    const value = this.at(path);
+    if (!Array.isArray(value) || value.length < 1 || value.length > 64)
+      throw this.error(path, value, "a list of lists");
+    return value.map((list) => new Lookup(this.name, { list }).ints("list"));
+  }
+
+  error(path: string, value: unknown, rule: string): FileError {
+    return new FileError(
+      `${this.name}: ${path} is ${JSON.stringify(value)?.slice(0, 80) ?? "missing"}, expected ${rule}`,
+    );
+  }
+}

@@ -1,0 +1,397 @@
+/**
+ * A reader for the small part of Python's pickle that tensor files use. It builds plain values and never runs anything:
+ * a global is a name looked up in the caller's list, and calling one calls the caller's own function.
+ *
+ * Opcodes: the Python documentation of `pickletools`. Every length is checked against the bytes at hand before it is used,
+ * so memory is bounded by the size of the file.
+ */
+import { FileError } from "../errors.js";
+
+export type PickleValue =
+  | null
+  | boolean
+  | number
+  | string
+  | Uint8Array
+  | PickleTuple
+  | PickleValue[]
+  | PickleDict
+  | PickleGlobal
+  | PickleObject;
+
+export class PickleTuple {
+  constructor(readonly items: readonly PickleValue[]) {}
+}
+
+/** dict and OrderedDict; keys in the order they came. */
+export class PickleDict {
+  readonly entries = new Map<string | number, PickleValue>();
+}
+
+/** A name of the caller's list. */
+export class PickleGlobal {
+  constructor(
+    readonly name: string,
+    /** What calling it makes; a global without it is only a name. */
+    readonly call?: (args: readonly PickleValue[]) => PickleValue,
+  ) {}
+}
+
+/** Base of what a caller's functions may return. */
+export abstract class PickleObject {
+  abstract readonly kind: string;
+}
+
+export interface PickleRules {
+  /** For messages. */
+  readonly label: string;
+  /** "module name" → meaning. Anything else is refused. */
+  readonly globals: ReadonlyMap<string, PickleGlobal>;
+  /** Meaning of a persistent id. */
+  persistent(id: PickleValue): PickleValue;
+}
+
+const MAX_STACK = 1_000_000;
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** Marks the start of a variable-length group on the stack. */
+const MARK = Symbol("mark");
+type Slot = PickleValue | typeof MARK;
+
+/** @throws FileError for anything but a well-formed pickle within the rules. */
+export function unpickle(bytes: Uint8Array, rules: PickleRules): PickleValue {
+  return new Machine(bytes, rules).run();
+}
+
+class Machine {
+  private at = 0;
+  private readonly stack: Slot[] = [];
+  private readonly memo = new Map<number, PickleValue>();
+  private readonly view: DataView;
+
+  constructor(
+    private readonly bytes: Uint8Array,
+    private readonly rules: PickleRules,
+  ) {
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  run(): PickleValue {
+    for (;;) {
+      const start = this.at;
+      const opcode = this.byte();
+      if (opcode === 0x2e) return this.pop(); // STOP
+      this.step(opcode, start);
+      if (this.stack.length > MAX_STACK) throw this.error(`more than ${MAX_STACK} values on the stack`);
+    }
+  }
+
+  private step(opcode: number, start: number): void {
+    switch (opcode) {
+      case 0x80: // PROTO
+        if (this.byte() > 5) throw this.error("made by an unknown pickle protocol");
+        return;
+      case 0x95: // FRAME
+        this.take(8);
+        return;
+      case 0x28: // MARK
+        this.stack.push(MARK);
+        return;
+      case 0x30: // POP
+        this.stack.pop();
+        return;
+      case 0x31: // POP_MARK
+        this.popMark();
+        return;
+      case 0x32: // DUP
+        this.push(this.top());
+        return;
+      case 0x4e: // NONE
+        this.push(null);
+        return;
+      case 0x88: // NEWTRUE
+        this.push(true);
+        return;
+      case 0x89: // NEWFALSE
+        this.push(false);
+        return;
+      default:
+        if (this.number(opcode) || this.text(opcode) || this.container(opcode) || this.memory(opcode)) return;
+        if (this.object(opcode)) return;
+        throw this.error(`opcode 0x${opcode.toString(16)} at byte ${start} is not one that a file of tensors uses`);
+    }
+  }
+
+  /** Integers and floats. */
+  private number(opcode: number): boolean {
+    switch (opcode) {
+      case 0x4a: // BININT
+        this.push(this.view.getInt32(this.take(4), true));
+        return true;
+      case 0x4b: // BININT1
+        this.push(this.byte());
+        return true;
+      case 0x4d: // BININT2
+        this.push(this.view.getUint16(this.take(2), true));
+        return true;
+      case 0x47: // BINFLOAT, big-endian
+        this.push(this.view.getFloat64(this.take(8), false));
+        return true;
+      case 0x8a: // LONG1
+        this.push(this.long(this.byte()));
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** A little-endian two's complement integer of `length` bytes. */
+  private long(length: number): number {
+    if (length > 8) throw this.error(`an integer of ${length} bytes, at most 8`);
+    const start = this.take(length);
+    let value = 0n;
+    for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(this.bytes[start + i] as number);
+    const number = Number(BigInt.asIntN(8 * length, value));
+    if (!Number.isSafeInteger(number)) throw this.error(`the integer ${value} is too large`);
+    return number;
+  }
+
+  /** Strings and byte strings. */
+  private text(opcode: number): boolean {
+    switch (opcode) {
+      case 0x58: // BINUNICODE
+        this.push(this.decode(this.view.getUint32(this.take(4), true)));
+        return true;
+      case 0x8c: // SHORT_BINUNICODE
+        this.push(this.decode(this.byte()));
+        return true;
+      case 0x54: // BINSTRING
+      case 0x42: // BINBYTES
+        this.push(this.slice(this.view.getUint32(this.take(4), true)));
+        return true;
+      case 0x55: // SHORT_BINSTRING
+      case 0x43: // SHORT_BINBYTES
+        this.push(this.slice(this.byte()));
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  private container(opcode: number): boolean {
+    switch (opcode) {
+      case 0x29: // EMPTY_TUPLE
+        this.push(new PickleTuple([]));
+        return true;
+      case 0x85: // TUPLE1
+      case 0x86: // TUPLE2
+      case 0x87: {
+        // TUPLE3
+        const items: PickleValue[] = [];
+        for (let i = opcode - 0x84; i > 0; i--) items.unshift(this.pop());
+        this.push(new PickleTuple(items));
+        return true;
+      }
+      case 0x74: // TUPLE
+        this.push(new PickleTuple(this.popMark()));
+        return true;
+      case 0x5d: // EMPTY_LIST
+        this.push([]);
+        return true;
+      case 0x6c: // LIST
+        this.push(this.popMark());
+        return true;
+      case 0x61: {
+        // APPEND
+        const item = this.pop();
+        this.list().push(item);
+        return true;
+      }
+      case 0x65: {
+        // APPENDS
+        const items = this.popMark();
+        const list = this.list();
+        for (const item of items) list.push(item);
+        return true;
+      }
+      case 0x7d: // EMPTY_DICT
+        this.push(new PickleDict());
+        return true;
+      case 0x64: {
+        // DICT
+        const items = this.popMark();
+        this.push(new PickleDict());
+        this.setItems(items);
+        return true;
+      }
+      case 0x73: {
+        // SETITEM
+        const value = this.pop();
+        this.setItems([this.pop(), value]);
+        return true;
+      }
+      case 0x75: // SETITEMS
+        this.setItems(this.popMark());
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  private memory(opcode: number): boolean {
+    switch (opcode) {
+      case 0x71: // BINPUT
+        this.memo.set(this.byte(), this.top());
+        return true;
+      case 0x72: // LONG_BINPUT
+        this.memo.set(this.view.getUint32(this.take(4), true), this.top());
+        return true;
+      case 0x94: // MEMOIZE
+        this.memo.set(this.memo.size, this.top());
+        return true;
+      case 0x68: // BINGET
+        this.push(this.recall(this.byte()));
+        return true;
+      case 0x6a: // LONG_BINGET
+        this.push(this.recall(this.view.getUint32(this.take(4), true)));
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** Globals, calls of globals, and state, all within the rules. */
+  private object(opcode: number): boolean {
+    switch (opcode) {
+      case 0x63: // GLOBAL
+        this.push(this.global(this.line(), this.line()));
+        return true;
+      case 0x93: {
+        // STACK_GLOBAL
+        const [name, module] = [this.pop(), this.pop()];
+        if (typeof name !== "string" || typeof module !== "string") throw this.error("a global without a name");
+        this.push(this.global(module, name));
+        return true;
+      }
+      case 0x51: // BINPERSID
+        this.push(this.rules.persistent(this.pop()));
+        return true;
+      case 0x52: {
+        // REDUCE
+        const [args, callee] = [this.pop(), this.pop()];
+        if (!(callee instanceof PickleGlobal && callee.call && args instanceof PickleTuple)) {
+          throw this.error("a call of something that is not a known function");
+        }
+        this.push(callee.call(args.items));
+        return true;
+      }
+      case 0x62: // BUILD: attributes of a state dict (module versions); nothing here needs them
+        this.pop();
+        this.top();
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  private global(module: string, name: string): PickleGlobal {
+    const found = this.rules.globals.get(`${module} ${name}`);
+    if (!found) {
+      throw this.error(
+        `it wants to load ${printable(module)}.${printable(name)}, and only tensors are allowed; the file may be harmful`,
+      );
+    }
+    return found;
+  }
+
+  private setItems(items: readonly PickleValue[]): void {
+    const dict = this.top();
+    if (!(dict instanceof PickleDict) || items.length % 2)
+      throw this.error("an item set on something that is not a dict");
+    for (let i = 0; i < items.length; i += 2) {
+      const key = items[i];
+      if (typeof key !== "string" && typeof key !== "number")
+        throw this.error("a dict key that is neither text nor number");
+      dict.entries.set(key, items[i + 1] as PickleValue);
+    }
+  }
+
+  private list(): PickleValue[] {
+    const list = this.top();
+    if (!Array.isArray(list)) throw this.error("an item appended to something that is not a list");
+    return list;
+  }
+
+  private push(value: PickleValue): void {
+    this.stack.push(value);
+  }
+
+  private top(): PickleValue {
+    const slot = this.stack.at(-1);
+    if (slot === undefined || slot === MARK) throw this.error("it takes a value from an empty stack");
+    return slot;
+  }
+
+  private pop(): PickleValue {
+    const value = this.top();
+    this.stack.pop();
+    return value;
+  }
+
+  private popMark(): PickleValue[] {
+    const mark = this.stack.lastIndexOf(MARK);
+    if (mark < 0) throw this.error("it closes a group that it never opened");
+    const items = this.stack.splice(mark) as PickleValue[];
+    items.shift();
+    return items;
+  }
+
+  private recall(index: number): PickleValue {
+    const value = this.memo.get(index);
+    if (value === undefined) throw this.error(`it recalls value ${index}, which it never stored`);
+    return value;
+  }
+
+  /** Start of the next `length` bytes, which are then behind. */
+  private take(length: number): number {
+    const start = this.at;
+    if (start + length > this.bytes.length) throw this.error("it ends in the middle");
+    this.at = start + length;
+    return start;
+  }
+
+  private byte(): number {
+    return this.bytes[this.take(1)] as number;
+  }
+
+  private slice(length: number): Uint8Array {
+    const start = this.take(length);
+    return this.bytes.slice(start, start + length);
+  }
+
+  private decode(length: number): string {
+    const start = this.take(length);
+    try {
+      return utf8.decode(this.bytes.subarray(start, start + length));
+    } catch {
+      throw this.error("text that is not UTF-8");
+    }
+  }
+
+  private line(): string {
+    const end = this.bytes.indexOf(0x0a, this.at);
+    if (end < 0 || end - this.at > 1024) throw this.error("a global whose name does not end");
+    const name = this.decode(end - this.at);
+    this.at = end + 1;
+    return name;
+  }
+
+  private error(what: string): FileError {
+    return new FileError(`${this.rules.label}: ${what}`);
+  }
+}
+
+/** Text from a file, short and on one line. */
+function printable(text: string): string {
+  return text.slice(0, 80).replace(/[^\x20-\x7e]/g, "?");
+}
