@@ -1,0 +1,168 @@
+/**
+ * One-dimensional convolution over frames, channel last, as an implicit matrix product, with bias, activation and residual in the
+ * same pass.
+ *
+ *   out[b, t, o] = residual[b, t, o] + activate( Σ_k Σ_i x[b, p, i] · weight[o, k, i] + bias[o] )
+ *   p = floor((t · stride + k · dilation − padLeft) / upsample), and x is 0 outside 0 ≤ p < framesIn
+ *
+ * `padLeft` and the number of output frames say everything about padding: a causal convolution has padLeft = (taps − 1) · dilation and
+ * framesOut = framesIn; a look-ahead has padLeft 0. `upsample` repeats every input frame so many times before the convolution.
+ *
+ * One workgroup computes a tile of (batch, frame) rows × output channels. A thread's 4 × 4 block is spread over the tile, THREADS
+ * apart, so that neighbouring threads touch neighbouring words of workgroup memory and of the output.
+ */
+import { wgsl } from "wgsl-preprocessor/wgsl-preprocessor.js";
+import { declarations, defineKernel } from "../src/gpu/kernel.js";
+import { type Activation, activate, openWeight, type WeightElem } from "./fragments.js";
+
+export type Conv1dConstants = {
+  /** Storage of the weight, whose channels are padded with zeros to a multiple of 4. */
+  elem: WeightElem;
+  /** 4 where `channelsIn` is a multiple of 4, else 1. */
+  vec: 1 | 4;
+  activation: Activation;
+  bias: boolean;
+  residual: boolean;
+  /** Nearest-neighbour repetition of the input frames. */
+  upsample: number;
+  /** Threads along rows and along channels; the tile is 4 times that. */
+  threads: 8 | 16;
+};
+
+const bindings = ({ elem, vec, bias, residual }: Conv1dConstants) =>
+  ({
+    x: { access: "read", elem: "f32", vec, shape: ["batch", "framesIn", "channelsIn"] },
+    weight: { access: "read", elem, vec: 4, shape: ["channelsOut", "taps", "stride4", 4] },
+    out: { access: "read_write", elem: "f32", shape: ["batch", "framesOut", "channelsOut"] },
+    ...(bias ? { bias: { access: "read", elem: "f32", shape: ["channelsOut"] } as const } : {}),
+    ...(residual
+      ? { residual: { access: "read", elem: "f32", shape: ["batch", "framesOut", "channelsOut"] } as const }
+      : {}),
+  }) as const;
+
+/** stride4 is ceil(channelsIn / 4). */
+const params = {
+  batch: "u32",
+  framesIn: "u32",
+  framesOut: "u32",
+  channelsIn: "u32",
+  channelsOut: "u32",
+  stride4: "u32",
+  taps: "u32",
+  stride: "u32",
+  dilation: "u32",
+  padLeft: "u32",
+} as const;
+
+export const conv1d = defineKernel({
+  name: "conv1d",
+  bindings,
+  params,
+  workgroups: ({ batch, framesOut, channelsOut }, { threads }) => [
+    Math.ceil((batch * framesOut) / (4 * threads)),
+    Math.ceil(channelsOut / (4 * threads)),
+    1,
+  ],
+  variants: [
+    { elem: "f32", vec: 4, activation: "none", bias: true, residual: false, upsample: 1, threads: 8 },
+    { elem: "f32", vec: 1, activation: "elu", bias: true, residual: false, upsample: 1, threads: 8 },
+    { elem: "f16x2", vec: 4, activation: "none", bias: true, residual: true, upsample: 1, threads: 8 },
+    { elem: "f16", vec: 4, activation: "leakyRelu", bias: true, residual: false, upsample: 1, threads: 16 },
+    { elem: "f32", vec: 4, activation: "none", bias: true, residual: false, upsample: 2, threads: 16 },
+    { elem: "f16x2", vec: 1, activation: "none", bias: false, residual: true, upsample: 2, threads: 16 },
+  ] as Conv1dConstants[],
+  wgsl: (constants) => wgsl /* wgsl */`
+${declarations(bindings(constants), params)}
+const THREADS = ${constants.threads}u;
+const TILE = 4u * THREADS;
+const STEP = 4u; // vec4s of channels per stage
+const ITEMS = TILE * STEP / (THREADS * THREADS); // that a thread loads per stage, of each operand
+const PITCH = TILE + 1u;
+const UPSAMPLE = ${constants.upsample}u;
+var<workgroup> xTile: array<vec4f, PITCH * STEP>;
+var<workgroup> wTile: array<vec4f, PITCH * STEP>;
+
+${openWeight("weight", constants.elem)}
+${activate(constants.activation)}
+
+fn x4(frame: u32, c4: u32) -> vec4f {
+#if ${constants.vec === 4}
+  return x[frame * params.stride4 + c4];
+#else
+  var v = vec4f();
+  for (var i = 0u; i < 4u; i++) {
+    let c = 4u * c4 + i;
+    if (c < params.channelsIn) { v[i] = x[frame * params.channelsIn + c]; }
+  }
+  return v;
+#endif
+}
+
+@compute @workgroup_size(THREADS, THREADS)
+fn conv1d(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u,
+          @builtin(local_invocation_index) lane: u32) {
+  let rows = params.batch * params.framesOut;
+  let firstRow = group.x * TILE;
+  let firstCol = group.y * TILE;
+  // Of the rows this thread loads: the first input frame of the row's batch, and the row's position before the tap is added.
+  var batchFrame: array<u32, ITEMS>;
+  var position: array<i32, ITEMS>;
+  for (var n = 0u; n < ITEMS; n++) {
+    let row = firstRow + (lane + n * THREADS * THREADS) / STEP;
+    let b = row / params.framesOut;
+    batchFrame[n] = b * params.framesIn;
+    position[n] = i32((row - b * params.framesOut) * params.stride) - i32(params.padLeft);
+  }
+  var sums: array<vec4f, 4>;
+  for (var tap = 0u; tap < params.taps; tap++) {
+    for (var c0 = 0u; c0 < params.stride4; c0 += STEP) {
+      for (var n = 0u; n < ITEMS; n++) {
+        let item = lane + n * THREADS * THREADS;
+        let c4 = c0 + item % STEP;
+        let p = position[n] + i32(tap * params.dilation);
+        let frame = u32(max(p, 0)) / UPSAMPLE;
+        let col = firstCol + item / STEP;
+        var v = vec4f();
+        if (p >= 0 && frame < params.framesIn && firstRow + item / STEP < rows && c4 < params.stride4) {
+          v = x4(batchFrame[n] + frame, c4);
+        }
+        var w = vec4f();
+        if (col < params.channelsOut && c4 < params.stride4) {
+          w = weight4((col * params.taps + tap) * params.stride4 + c4);
+        }
+        xTile[item % STEP * PITCH + item / STEP] = v;
+        wTile[item % STEP * PITCH + item / STEP] = w;
+      }
+      workgroupBarrier();
+      for (var k = 0u; k < STEP; k++) {
+        let at = k * PITCH + local.x;
+        let w0 = wTile[at];
+        let w1 = wTile[at + THREADS];
+        let w2 = wTile[at + 2u * THREADS];
+        let w3 = wTile[at + 3u * THREADS];
+        for (var r = 0u; r < 4u; r++) {
+          let v = xTile[k * PITCH + local.y + r * THREADS];
+          sums[r] += vec4f(dot(v, w0), dot(v, w1), dot(v, w2), dot(v, w3));
+        }
+      }
+      workgroupBarrier();
+    }
+  }
+  for (var r = 0u; r < 4u; r++) {
+    let row = firstRow + local.y + r * THREADS;
+    for (var c = 0u; c < 4u; c++) {
+      let col = firstCol + local.x + c * THREADS;
+      if (row >= rows || col >= params.channelsOut) { continue; }
+      var y = sums[r][c];
+#if ${constants.bias}
+      y += bias[col];
+#endif
+      y = activate(y);
+#if ${constants.residual}
+      y += residual[row * params.channelsOut + col];
+#endif
+      out[row * params.channelsOut + col] = y;
+    }
+  }
+}`,
+});
