@@ -1,0 +1,106 @@
+/** `cosyvoice doctor`: which GPUs there are, which one the engine takes, what it will do because of it, and whether it computes. */
+import type { Command } from "commander";
+import { findAdapter, listAdapters } from "#platform";
+import { DeviceError } from "../errors.js";
+import { type AdapterReportData, reportAdapter } from "../gpu/adapterReport.js";
+import type { Capabilities } from "../gpu/capabilities.js";
+import { Device } from "../gpu/device.js";
+import { type SelfTestResult, selfTest } from "../selfTest.js";
+import { example, globalOptions } from "./options.js";
+
+interface Refused {
+  readonly name: string;
+  readonly reason: string;
+}
+
+interface Report {
+  readonly node: string;
+  readonly system: string;
+  /** Adapters that can be had, best first. */
+  readonly adapters: readonly AdapterReportData[];
+  readonly refused: readonly Refused[];
+  /** The adapter that a command would take now. */
+  readonly chosen: AdapterReportData;
+  /** What follows from its features and limits. */
+  readonly choices: Readonly<Record<string, string>>;
+  readonly selfTest: readonly SelfTestResult[];
+  readonly passed: boolean;
+}
+
+export function registerDoctor(program: Command): void {
+  program
+    .command("doctor")
+    .description(
+      "show the GPU adapters, what the engine chooses because of them, and test that the chosen one computes",
+    )
+    .option("--json", "print one JSON object")
+    .addHelpText("after", example("cosyvoice doctor", "cosyvoice doctor --adapter swiftshader --json"))
+    .action(async ({ json = false }: { json?: boolean }, command: Command) => {
+      const report = await examine(globalOptions(command).adapter);
+      process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : format(report));
+      if (!report.passed) {
+        throw new DeviceError(
+          `${report.chosen.name}: the self-test failed, this driver does not compute correctly; try another --adapter`,
+        );
+      }
+    });
+}
+
+async function examine(wanted: string | undefined): Promise<Report> {
+  const listed = await listAdapters();
+  const chosen = await findAdapter(wanted);
+  const report = reportAdapter(chosen);
+  const device = await Device.open(chosen);
+  try {
+    const results = await selfTest(device);
+    return {
+      node: process.version,
+      system: `${process.platform}-${process.arch}`,
+      adapters: listed.flatMap(({ found }) => (found ? [reportAdapter(found)] : [])),
+      refused: listed.flatMap(({ name, found, reason }) =>
+        found ? [] : [{ name, reason: reason ?? "no reason given" }],
+      ),
+      chosen: report,
+      choices: choices(device.capabilities),
+      selfTest: results,
+      passed: results.every(({ passed }) => passed),
+    };
+  } finally {
+    device.destroy();
+  }
+}
+
+function choices({ adapter, f16, subgroups, timestamps, maxBinding, maxBuffer }: Capabilities): Record<string, string> {
+  return {
+    "16-bit weights": f16 ? "read natively (shader-f16)" : "opened from pairs in 32 bits (no shader-f16)",
+    "matrix tiles": adapter.software ? "32 x 32, small ones suit a CPU" : "64 x 64 where there are enough of them",
+    subgroups: subgroups ? `${subgroups.min} to ${subgroups.max} lanes` : "none",
+    "timing of kernels": timestamps ? "timestamps of the GPU" : "wall clock",
+    "tables larger than one binding": `bound in pieces of ${mebibytes(maxBinding)}`,
+    "largest buffer": mebibytes(maxBuffer),
+  };
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.floor(bytes / 2 ** 20)} MiB`;
+}
+
+function format(report: Report): string {
+  const { chosen } = report;
+  const lines = [`Node ${report.node} on ${report.system}`, "", "adapters"];
+  for (const adapter of report.adapters) {
+    const mark = adapter.name === chosen.name ? "*" : " ";
+    lines.push(`${mark} ${adapter.name.padEnd(14)} ${adapter.driver}${adapter.software ? " (software)" : ""}`);
+  }
+  for (const { name, reason } of report.refused) lines.push(`- ${name.padEnd(14)} ${reason}`);
+  lines.push("", `chosen: ${chosen.name}`);
+  for (const [what, choice] of Object.entries(report.choices)) lines.push(`  ${what.padEnd(32)} ${choice}`);
+  lines.push("", "limits");
+  for (const [limit, value] of Object.entries(chosen.limits)) lines.push(`  ${limit.padEnd(36)} ${value}`);
+  lines.push("", `features: ${chosen.features.join(", ")}`, "", "self-test");
+  for (const { name, passed, rel, limit, ms } of report.selfTest) {
+    const verdict = passed ? "ok  " : "FAIL";
+    lines.push(`  ${verdict} ${name.padEnd(32)} rel ${rel.toExponential(1)} (at most ${limit}), ${ms.toFixed(0)} ms`);
+  }
+  return `${lines.join("\n")}\n`;
+}

@@ -1,0 +1,70 @@
+#!/usr/bin/env node
+/**
+ * The command line. Results a script wants go to stdout, everything else to stderr. Exit status: 0 done, 1 a bad input or a failed
+ * run, 2 bad usage, 130 interrupted.
+ */
+import { createRequire } from "node:module";
+import { Command, CommanderError } from "commander";
+import { CancelledError, CosyVoiceError } from "../errors.js";
+import { registerBench } from "./bench.js";
+import { registerDoctor } from "./doctor.js";
+import { INTERRUPTED_STATUS, interrupted, listenForInterrupts } from "./interrupt.js";
+import { example, globalOptions } from "./options.js";
+
+const BAD_USAGE = 2;
+
+async function main(): Promise<number> {
+  listenForInterrupts();
+  // A reader that goes away (`cosyvoice … | head`) is no error of ours.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+  }
+  const program = createProgram();
+  try {
+    await program.parseAsync();
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    return report(error, globalOptions(program).debug ?? false);
+  }
+}
+
+function createProgram(): Command {
+  const { version } = createRequire(import.meta.url)("cosyvoice-webgpu/package.json") as { version: string };
+  const program = new Command("cosyvoice")
+    .description("CosyVoice2 text-to-speech on any GPU")
+    .version(version)
+    .option("--adapter <name>", "GPU adapter, one that `cosyvoice doctor` lists (also COSYVOICE_ADAPTER)")
+    .option("--debug", "print the stack of an error")
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ outputError: (text, write) => write(`${oneLine(text)}\n`) })
+    .exitOverride()
+    .addHelpText("after", example('cosyvoice speak "Hello, it works." -o hello.wav'));
+  // Every command inherits the settings above, so it must be made by `program.command`.
+  registerDoctor(program);
+  registerBench(program);
+  return program;
+}
+
+/** Writes one line to stderr and gives the exit status. */
+function report(error: unknown, debug: boolean): number {
+  // Commander has written its own line, or the help that was asked for.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : BAD_USAGE;
+  if (error instanceof CancelledError || interrupted.aborted) {
+    process.stderr.write("cancelled\n");
+    return INTERRUPTED_STATUS;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  if (debug) process.stderr.write(`error: ${error instanceof Error ? (error.stack ?? message) : message}\n`);
+  else if (error instanceof CosyVoiceError) process.stderr.write(`error: ${oneLine(message)}\n`);
+  else process.stderr.write(`error: ${oneLine(message)} (unexpected; --debug shows where)\n`);
+  return 1;
+}
+
+function oneLine(text: string): string {
+  return text.trim().replace(/\s*\n\s*/g, " ");
+}
+
+const status = await main();
+// Dawn keeps threads alive, so the process must be ended; what was written to a pipe must be out first.
+for (const stream of [process.stdout, process.stderr]) await new Promise((resolve) => stream.write("", resolve));
+process.exit(status);
