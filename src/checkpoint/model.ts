@@ -1,7 +1,17 @@
 /**
  * A model ready to be read tensor by tensor: a converted model folder or an official release folder, behind one interface.
  */
+import { weightTable } from "../../weights/all.js";
+import { checkWeights } from "../../weights/table.js";
 import type { Component, Config } from "../config.js";
+import { FileError, InputError } from "../errors.js";
+import { toInts } from "./dtype.js";
+import { MANIFEST, openModelFolder } from "./modelFolder.js";
+import { isOfficial, openOfficial } from "./official.js";
+import type { Parts } from "./parts.js";
+import { type Folder, readText } from "./source.js";
+import { TensorTable } from "./table.js";
+import { type LazyTensor, readAll } from "./tensor.js";
 
 /** How matrices are kept: whole floats or halves. Vectors, and parts that need the precision, stay whole either way. */
 export type WeightDtype = "f32" | "f16";
@@ -69,4 +79,90 @@ export interface Model {
 export interface OpenOptions {
   /** Default: what a model folder holds; "f32" for an official folder. */
   readonly dtype?: WeightDtype;
+}
+
+/**
+ * Opens a folder that `cosyvoice convert` wrote, or an official release, whose tensors are then converted while being read.
+ * Names and shapes of all components are checked here; no weight is read yet.
+ * @throws FileError when the folder is neither, or a file in it is missing, damaged or does not fit the others.
+ */
+export async function openModel(folder: Folder, options: OpenOptions = {}): Promise<Model> {
+  if (await folder.has(MANIFEST)) {
+    const parts = await openModelFolder(folder);
+    if (options.dtype === "f32" && parts.dtype === "f16") {
+      await parts.close();
+      throw new FileError(`${folder.name}: holds f16 weights; convert the release with --dtype f32 for f32`);
+    }
+    return modelOf(folder, parts, options.dtype ?? parts.dtype);
+  }
+  if (!(await isOfficial(folder))) {
+    throw new FileError(
+      `${folder.name}: neither a converted model (no ${MANIFEST}; was its conversion cut short?) nor an official release of CosyVoice2`,
+    );
+  }
+  return modelOf(folder, await openOfficial(folder), options.dtype ?? "f32");
+}
+
+/** A model over opened parts. @throws FileError listing every tensor that does not fit the config; the parts are closed then. */
+export async function modelOf(folder: Folder, parts: Parts, dtype: WeightDtype): Promise<Model> {
+  const sources = new Map<Component, WeightSource>();
+  try {
+    for (const [component, tensors] of parts.components) {
+      const source = new TensorTable(component, `${folder.name}: ${component}`, tensors, dtype);
+      checkWeights(`${folder.name}: ${component}`, weightTable(component, parts.config), source);
+      sources.set(component, source);
+    }
+  } catch (error) {
+    await parts.close();
+    throw error;
+  }
+  return {
+    name: folder.name,
+    config: parts.config,
+    dtype,
+    components: [...sources.keys()],
+    tensors(component) {
+      const source = sources.get(component);
+      if (!source)
+        throw new FileError(
+          `${folder.name}: the model has no ${component}; it holds ${[...sources.keys()].join(", ") || "nothing"}`,
+        );
+      return source;
+    },
+    voices: [...parts.voices.keys()],
+    async voice(name) {
+      const tensors = parts.voices.get(name);
+      if (!tensors) {
+        const known = [...parts.voices.keys()].map((voice) => JSON.stringify(voice)).join(", ");
+        throw new InputError(
+          `voice ${JSON.stringify(name)} is unknown; ${known ? `${folder.name} has ${known}` : `${folder.name} has no voices`}`,
+        );
+      }
+      const entries = await Promise.all(
+        [...tensors].map(async ([key, tensor]) => [key, await voiceTensor(tensor)] as const),
+      );
+      return Object.fromEntries(entries);
+    },
+    async tokenizerFiles() {
+      const { vocab, merges, config } = parts.tokenizer;
+      return {
+        vocab: await readText(folder, vocab),
+        merges: await readText(folder, merges),
+        config: await readText(folder, config),
+      };
+    },
+    close: () => parts.close(),
+  };
+}
+
+/** Elements a voice's tensor has at most: a prompt of 30 s is 120,000 mel values. */
+const MAX_VOICE_TENSOR = 1 << 24;
+
+/** Ids stay integers. */
+export async function voiceTensor(tensor: LazyTensor): Promise<VoiceTensor> {
+  const { shape, elements, type, label } = tensor;
+  if (elements > MAX_VOICE_TENSOR) throw new FileError(`${label}: ${elements} elements, at most ${MAX_VOICE_TENSOR}`);
+  if ((type === "I64" || type === "I32") && tensor.raw)
+    return { shape, data: toInts(await tensor.raw(0, elements), type, label) };
+  return { shape, data: await readAll(tensor) };
 }
