@@ -54,12 +54,12 @@ export function problems(table: WeightTable, found: NamedShapes): string[] {
   return out;
 }
 
-/** @throws FileError that lists every difference at once. */
+/** @throws FileError that counts every difference and spells out the first ones. */
 export function checkWeights(label: string, table: WeightTable, found: NamedShapes): void {
   const list = problems(table, found);
   if (list.length === 0) return;
   const more = list.length > SHOWN ? [`and ${list.length - SHOWN} more`] : [];
   throw new FileError(
-    `${label}: ${list.length} of ${table.size} tensors do not fit the model's configuration:\n  ${[...list.slice(0, SHOWN), ...more].join("\n  ")}`,
+    `${label}: ${list.length} ${list.length === 1 ? "tensor does" : "tensors do"} not fit the configuration: ${[...list.slice(0, SHOWN), ...more].join("; ")}`,
   );
 }

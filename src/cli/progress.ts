@@ -1,0 +1,55 @@
+/** Progress of long work on stderr: a bar with the time left on a terminal, a plain line every few seconds elsewhere. */
+import { Presets, SingleBar } from "cli-progress";
+
+/** Work shorter than this shows nothing. */
+const QUIET_MS = 2000;
+const LINE_EVERY_MS = 5000;
+
+export interface Progress {
+  /** @param done of `total`, in any unit */
+  update(done: number, total: number, what: string): void;
+  stop(): void;
+}
+
+/** @param label what is being done, e.g. "converting" */
+export function showProgress(label: string): Progress {
+  const start = performance.now();
+  return process.stderr.isTTY ? bar(label, start) : lines(label, start);
+}
+
+function bar(label: string, start: number): Progress {
+  const format = `${label} {bar} {percentage}% | {eta_formatted} left | {what}`;
+  const shown = new SingleBar(
+    { format, stream: process.stderr, hideCursor: true, etaBuffer: 100 },
+    Presets.shades_classic,
+  );
+  let started = false;
+  return {
+    update(done, total, what) {
+      if (started) shown.update(done, { what });
+      else if (performance.now() - start > QUIET_MS) {
+        shown.start(total, done, { what });
+        started = true;
+      }
+    },
+    stop() {
+      if (started) shown.stop();
+    },
+  };
+}
+
+function lines(label: string, start: number): Progress {
+  let next = start + QUIET_MS;
+  return {
+    update(done, total, what) {
+      const now = performance.now();
+      if (now < next || done <= 0) return;
+      next = now + LINE_EVERY_MS;
+      const left = ((now - start) / done) * (total - done);
+      process.stderr.write(
+        `${label}: ${Math.floor((100 * done) / total)} %, about ${Math.ceil(left / 1000)} s left (${what})\n`,
+      );
+    },
+    stop() {},
+  };
+}

@@ -1,0 +1,117 @@
+/**
+ * Files in a browser: `File`s that the user picked, or addresses read piece by piece with HTTP ranges (as a whole where the
+ * server has none). The names match those of `nodeFiles.ts`.
+ */
+import { checkedPath, type Folder, type RandomAccessFile } from "../checkpoint/source.js";
+import { FileError } from "../errors.js";
+
+/** A model folder: its address, or the files of a picked folder (`<input webkitdirectory>`). */
+export type FolderSource = string | URL | readonly File[];
+
+/** @throws FileError when an address cannot be read. */
+export function openFile(source: string | URL | File): Promise<RandomAccessFile> {
+  return source instanceof File
+    ? Promise.resolve(blobFile(source, source.name))
+    : openAddress(new URL(source, baseAddress()));
+}
+
+export function openFolder(source: FolderSource): Promise<Folder> {
+  return Promise.resolve(
+    typeof source === "string" || source instanceof URL ? addressFolder(source) : pickedFolder(source),
+  );
+}
+
+function baseAddress(): string | undefined {
+  return typeof location === "undefined" ? undefined : location.href;
+}
+
+/** A blob in memory or on disk, as the browser keeps it. */
+export function blobFile(blob: Blob, name: string): RandomAccessFile {
+  return {
+    name,
+    size: blob.size,
+    async read(offset, length) {
+      if (!(offset >= 0 && length >= 0) || offset + length > blob.size) {
+        throw new FileError(`${name}: bytes ${offset} .. ${offset + length} were asked for, it has ${blob.size}`);
+      }
+      const bytes = new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer());
+      if (bytes.length !== length)
+        throw new FileError(`${name}: ended at ${offset + bytes.length}; was it changed while being read?`);
+      return bytes;
+    },
+    close: async () => undefined,
+  };
+}
+
+function pickedFolder(files: readonly File[]): Folder {
+  const name = files[0]?.webkitRelativePath.split("/")[0] || "the picked folder";
+  // A relative path starts with the picked folder's own name.
+  const byPath = new Map(
+    files.map((file) => [file.webkitRelativePath.split("/").slice(1).join("/") || file.name, file]),
+  );
+  return {
+    name,
+    has: async (path) => byPath.has(checkedPath(path, name)),
+    async open(path) {
+      const file = byPath.get(checkedPath(path, name));
+      if (!file) throw new FileError(`${name}/${path}: no such file`);
+      return blobFile(file, `${name}/${path}`);
+    },
+  };
+}
+
+function addressFolder(source: string | URL): Folder {
+  const base = new URL(source, baseAddress());
+  if (!base.pathname.endsWith("/")) base.pathname += "/";
+  const address = (path: string) =>
+    new URL(checkedPath(path, base.href).split("/").map(encodeURIComponent).join("/"), base);
+  return {
+    name: base.href,
+    async has(path) {
+      const response = await request(address(path), { method: "HEAD" });
+      return response.ok;
+    },
+    open: (path) => openAddress(address(path)),
+  };
+}
+
+/** Asks for the first byte: a server that knows ranges answers 206 and tells the size, another sends everything. */
+async function openAddress(address: URL): Promise<RandomAccessFile> {
+  const response = await request(address, { headers: { Range: "bytes=0-0" } });
+  if (!response.ok) {
+    await response.body?.cancel();
+    throw new FileError(`${address.href}: the server answers ${response.status} ${response.statusText}`);
+  }
+  const size = Number(/\/(\d+)$/.exec(response.headers.get("Content-Range") ?? "")?.[1]);
+  if (response.status !== 206 || !Number.isSafeInteger(size)) return blobFile(await response.blob(), address.href);
+  await response.arrayBuffer();
+  return {
+    name: address.href,
+    size,
+    async read(offset, length) {
+      if (!(offset >= 0 && length >= 0) || offset + length > size) {
+        throw new FileError(`${address.href}: bytes ${offset} .. ${offset + length} were asked for, it has ${size}`);
+      }
+      if (length === 0) return new Uint8Array(0);
+      const part = await request(address, { headers: { Range: `bytes=${offset}-${offset + length - 1}` } });
+      const bytes = part.status === 206 ? new Uint8Array(await part.arrayBuffer()) : new Uint8Array(0);
+      if (bytes.length !== length || !part.headers.get("Content-Range")?.endsWith(`/${size}`)) {
+        throw new FileError(
+          `${address.href}: bytes ${offset} .. ${offset + length} did not come (status ${part.status}); was it changed?`,
+        );
+      }
+      return bytes;
+    },
+    close: async () => undefined,
+  };
+}
+
+async function request(address: URL, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(address, init);
+  } catch (error) {
+    throw new FileError(`${address.href}: not reachable (${error instanceof Error ? error.message : error})`, {
+      cause: error,
+    });
+  }
+}
