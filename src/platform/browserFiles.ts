@@ -5,6 +5,11 @@
 import { checkedPath, type Folder, type RandomAccessFile } from "../checkpoint/source.js";
 import { FileError } from "../errors.js";
 
+declare const location: { readonly href: string } | undefined;
+
+/** A file of a picked folder knows its path there; the folder's own name comes first. */
+type PickedFile = File & { readonly webkitRelativePath?: string };
+
 /** A model folder: its address, or the files of a picked folder (`<input webkitdirectory>`). */
 export type FolderSource = string | URL | readonly File[];
 
@@ -43,12 +48,10 @@ export function blobFile(blob: Blob, name: string): RandomAccessFile {
   };
 }
 
-function pickedFolder(files: readonly File[]): Folder {
-  const name = files[0]?.webkitRelativePath.split("/")[0] || "the picked folder";
-  // A relative path starts with the picked folder's own name.
-  const byPath = new Map(
-    files.map((file) => [file.webkitRelativePath.split("/").slice(1).join("/") || file.name, file]),
-  );
+function pickedFolder(files: readonly PickedFile[]): Folder {
+  const parts = (file: PickedFile | undefined) => (file?.webkitRelativePath ?? "").split("/");
+  const name = parts(files[0])[0] || "the picked folder";
+  const byPath = new Map(files.map((file) => [parts(file).slice(1).join("/") || file.name, file]));
   return {
     name,
     has: async (path) => byPath.has(checkedPath(path, name)),
