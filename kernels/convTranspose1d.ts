@@ -1,0 +1,149 @@
+/**
+ * One-dimensional transposed convolution over frames, channel last, as one implicit matrix product for every phase of the stride,
+ * with the leaky ReLU in front and the residual behind in the same pass.
+ *
+ *   y[t, o] = Σ_k Σ_i leaky(x[q, i]) · weight[o, k, i] + bias[o]   over the taps k with q · stride = t + pad − k, 0 ≤ q < framesIn
+ *   out[r, o] = y[|r − shift|, o] + residual[r, o],   0 ≤ r < frames + shift
+ *
+ * Outputs whose t + pad leaves the same rest by the stride meet the same taps: a workgroup takes a tile of such rows × channels.
+ * `shift` is a reflection pad in front: out[0] = y[1] for a shift of 1 (HiFT's last stage).
+ */
+import { wgsl } from "wgsl-preprocessor/wgsl-preprocessor.js";
+import { declarations, defineKernel } from "../src/gpu/kernel.js";
+import { openWeight, type WeightElem } from "./fragments.js";
+
+export type ConvTranspose1dConstants = {
+  /** Storage of the weight, whose channels are padded with zeros to a multiple of 4. */
+  elem: WeightElem;
+  /** 4 where `channelsIn` is a multiple of 4, else 1. */
+  vec: 1 | 4;
+  residual: boolean;
+  /** Threads along rows and along channels; the tile is 4 times that. */
+  threads: 8 | 16;
+};
+
+const bindings = ({ elem, vec, residual }: ConvTranspose1dConstants) =>
+  ({
+    x: { access: "read", elem: "f32", vec, shape: ["framesIn", "channelsIn"] },
+    weight: { access: "read", elem, vec: 4, shape: ["channelsOut", "taps", "stride4", 4] },
+    bias: { access: "read", elem: "f32", shape: ["channelsOut"] },
+    out: { access: "read_write", elem: "f32", shape: ["frames+shift", "channelsOut"] },
+    ...(residual ? { residual: { access: "read", elem: "f32", shape: ["frames+shift", "channelsOut"] } as const } : {}),
+  }) as const;
+
+/** stride4 is ceil(channelsIn / 4); frames is (framesIn − 1) · stride − 2 · pad + taps; slope 1 leaves x as it is. */
+const params = {
+  framesIn: "u32",
+  frames: "u32",
+  channelsIn: "u32",
+  channelsOut: "u32",
+  stride4: "u32",
+  taps: "u32",
+  stride: "u32",
+  pad: "u32",
+  shift: "u32",
+  slope: "f32",
+} as const;
+
+export const convTranspose1d = defineKernel({
+  name: "convTranspose1d",
+  bindings,
+  params,
+  workgroups: ({ frames, channelsOut, stride, pad }, { threads }) => [
+    Math.ceil((frames + pad) / stride / (4 * threads)),
+    Math.ceil(channelsOut / (4 * threads)),
+    stride,
+  ],
+  variants: [
+    { elem: "f32", vec: 4, residual: true, threads: 8 },
+    { elem: "f32", vec: 1, residual: false, threads: 16 },
+    { elem: "f16", vec: 4, residual: true, threads: 16 },
+    { elem: "f16x2", vec: 1, residual: true, threads: 8 },
+  ] as ConvTranspose1dConstants[],
+  wgsl: (constants) => wgsl /* wgsl */`
+${declarations(bindings(constants), params)}
+const THREADS = ${constants.threads}u;
+const TILE = 4u * THREADS;
+const STEP = 4u; // vec4s of channels per stage
+const ITEMS = TILE * STEP / (THREADS * THREADS); // that a thread loads per stage, of each operand
+const PITCH = TILE + 1u;
+var<workgroup> xTile: array<vec4f, PITCH * STEP>;
+var<workgroup> wTile: array<vec4f, PITCH * STEP>;
+
+${openWeight("weight", constants.elem)}
+
+fn x4(frame: u32, c4: u32) -> vec4f {
+#if ${constants.vec === 4}
+  let v = x[frame * params.stride4 + c4];
+#else
+  var v = vec4f();
+  for (var i = 0u; i < 4u; i++) {
+    let c = 4u * c4 + i;
+    if (c < params.channelsIn) { v[i] = x[frame * params.channelsIn + c]; }
+  }
+#endif
+  return select(params.slope * v, v, v > vec4f());
+}
+
+fn store(row: u32, col: u32, y: f32) {
+  let at = row * params.channelsOut + col;
+#if ${constants.residual}
+  out[at] = y + residual[at];
+#else
+  out[at] = y;
+#endif
+}
+
+@compute @workgroup_size(THREADS, THREADS)
+fn convTranspose1d(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u,
+                   @builtin(local_invocation_index) lane: u32) {
+  let firstRow = group.x * TILE;
+  let firstCol = group.y * TILE;
+  let phase = group.z;
+  var sums: array<vec4f, 4>;
+  for (var tap = phase; tap < params.taps; tap += params.stride) {
+    let back = tap / params.stride; // rows between the output and the input this tap joins
+    for (var c0 = 0u; c0 < params.stride4; c0 += STEP) {
+      for (var n = 0u; n < ITEMS; n++) {
+        let item = lane + n * THREADS * THREADS;
+        let c4 = c0 + item % STEP;
+        let row = firstRow + item / STEP;
+        let col = firstCol + item / STEP;
+        var v = vec4f();
+        if (row >= back && row - back < params.framesIn && c4 < params.stride4) { v = x4(row - back, c4); }
+        var w = vec4f();
+        if (col < params.channelsOut && c4 < params.stride4) {
+          w = weight4((col * params.taps + tap) * params.stride4 + c4);
+        }
+        xTile[item % STEP * PITCH + item / STEP] = v;
+        wTile[item % STEP * PITCH + item / STEP] = w;
+      }
+      workgroupBarrier();
+      for (var k = 0u; k < STEP; k++) {
+        let at = k * PITCH + local.x;
+        let w0 = wTile[at];
+        let w1 = wTile[at + THREADS];
+        let w2 = wTile[at + 2u * THREADS];
+        let w3 = wTile[at + 3u * THREADS];
+        for (var r = 0u; r < 4u; r++) {
+          let v = xTile[k * PITCH + local.y + r * THREADS];
+          sums[r] += vec4f(dot(v, w0), dot(v, w1), dot(v, w2), dot(v, w3));
+        }
+      }
+      workgroupBarrier();
+    }
+  }
+  for (var r = 0u; r < 4u; r++) {
+    let padded = (firstRow + local.y + r * THREADS) * params.stride + phase;
+    if (padded < params.pad || padded - params.pad >= params.frames) { continue; }
+    let t = padded - params.pad;
+    for (var c = 0u; c < 4u; c++) {
+      let col = firstCol + local.x + c * THREADS;
+      if (col >= params.channelsOut) { continue; }
+      let y = sums[r][c] + bias[col];
+      store(t + params.shift, col, y);
+      if (t > 0u && t <= params.shift) { store(params.shift - t, col, y); }
+    }
+  }
+}`,
+});
