@@ -82,17 +82,22 @@ function extendByCodePoints(length: Length, sentence: string): Length {
 }
 
 /**
- * Token counts of a text that grows by sentences, without encoding it anew for every sentence: every sentence ends in a
- * punctuation mark, and where the next begins with a blank other than a line break the pre-tokenizer always cuts and NFC
- * never composes, so both sides count on their own. (An added token with a blank inside could bridge the cut; then, and at
- * any other joint, everything since the last clean cut is encoded together.)
+ * Token counts of a text that grows by sentences, without encoding it anew for every sentence. The pre-tokenizer always cuts,
+ * and NFC never composes, at two places, so that both sides count on their own:
+ * - before the end mark of a sentence, if an ASCII letter or digit stands there;
+ * - between two sentences, if the second begins with a blank other than a line break.
+ * What follows the last such place is encoded together with the next sentence. (An added token could bridge both places; with
+ * such a tokenizer everything is.)
  */
 function extendByTokens(tokenizer: Tokenizer): (length: Length, sentence: string) => Length {
-  const bridged = [...tokenizer.specials.keys()].some((token) => /.\p{White_Space}/su.test(token));
+  const count = (text: string) => (text === "" ? 0 : tokenizer.encode(text).length);
+  const bridged = [...tokenizer.specials.keys()].some((token) => /.\p{White_Space}|[0-9A-Za-z][.?!;:]/su.test(token));
+  if (bridged) return ({ tail }, sentence) => ({ total: count(tail + sentence), settled: 0, tail: tail + sentence });
   return (length, sentence) => {
-    const clean = !bridged && /^(?![\r\n])\p{White_Space}/u.test(sentence);
-    const settled = clean ? length.total : length.settled;
-    const tail = clean ? sentence : length.tail + sentence;
-    return { total: settled + tokenizer.encode(tail).length, settled, tail };
+    const open = /^(?![\r\n])\p{White_Space}/u.test(sentence) ? { settled: length.total, tail: "" } : length;
+    const end = /(?<=[0-9A-Za-z])[.?!;:]["”]?$/.exec(sentence)?.index ?? 0;
+    const settled = end > 0 ? open.settled + count(open.tail + sentence.slice(0, end)) : open.settled;
+    const tail = end > 0 ? sentence.slice(end) : open.tail + sentence;
+    return { total: settled + count(tail), settled, tail };
   };
 }

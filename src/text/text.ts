@@ -35,6 +35,6 @@ export function prepareText(text: string, options: NormalizeOptions): Segment[] 
 }
 
 function quote(text: string): string {
-  const characters = Array.from(text.slice(0, 80));
-  return JSON.stringify(characters.length > 40 ? `${characters.slice(0, 40).join("")}…` : text);
+  const start = Array.from(text.slice(0, 80)).slice(0, 40).join("");
+  return JSON.stringify(start.length < text.length ? `${start}…` : text);
 }

@@ -69,9 +69,9 @@ export function qwen2Files(): TokenizerFiles {
 
 /** A vocabulary of 256 bytes and a few merges, some of them in the middle of characters. */
 export function tinyFiles(): TokenizerFiles {
-  const text = "he ll|hell o|Ġ w|Ġw o|r l|l d|Ġ Ġ|ĠĠ ĠĠ|Ċ Ċ|. .|.. ..|a a|aa aa|Ã ©|å ¤|ä ¸|ä¸ Ń|Ġ t|h e|Ġt he|l l|' s|ð Ł|ðŁ ĺ|e r|i n";
-  const merges = text.split("|").filter((merge) => merge !== "he ll" && merge !== "hell o");
-  merges.push("he ll", "hell o");
+  const text =
+    "Ġ w|Ġw o|r l|l d|Ġ Ġ|ĠĠ ĠĠ|Ċ Ċ|. .|.. ..|a a|aa aa|Ã ©|å ¤|ä ¸|ä¸ Ń|Ġ t|h e|Ġt he|l l|' s|ð Ł|ðŁ ĺ|he ll|hell o";
+  const merges = text.split("|");
   const vocab = new Map(byteTokens().map((token, id) => [token, id]));
   for (const merge of merges) {
     const result = merge.replace(" ", "");
