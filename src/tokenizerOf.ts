@@ -1,0 +1,9 @@
+/** The tokenizer of a model. */
+import type { Model } from "./checkpoint/model.js";
+import { loadTokenizer, type Tokenizer } from "./text/tokenizer.js";
+
+/** @throws FileError when a tokenizer file is missing or damaged. */
+export async function tokenizerOf(model: Model): Promise<Tokenizer> {
+  const { vocab, merges, config } = await model.tokenizerFiles();
+  return loadTokenizer({ vocabJson: vocab, mergesTxt: merges, tokenizerConfigJson: config });
+}
