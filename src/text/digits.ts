@@ -47,6 +47,7 @@ export function numberToWords(run: string): string {
     if (value !== undefined && !(digits.length === 0 && character === "0")) digits.push(value);
   }
   if (digits.every((digit) => digit === 0)) return "zero";
+  if (digits.at(-1) === 1 && digits.slice(0, -1).every((digit) => digit === 0)) return "one";
 
   const lead = digits.length % 3;
   const groups = lead > 0 ? [digits.slice(0, lead)] : [];

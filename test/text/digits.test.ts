@@ -41,6 +41,8 @@ describe("numbers as inflect 7.3.1 spells them", () => {
     ["०", "zero"],
     ["٠٠٧", "seven"],
     ["٠١٢٣", "thousand, one hundred and twenty-three"],
+    ["٠٠٠٠١", "one"],
+    ["٠٠٠٠٢", "thousand and two"],
     ["𝟐𝟎", "twenty"],
   ])("%s", (digits, words) => {
     expect(numberToWords(digits)).toBe(words);
