@@ -80,7 +80,7 @@ function halves(): Float32Array {
 
 /** A copy that starts at an address every typed array accepts, unless `bytes` already does. */
 export function aligned(bytes: Uint8Array, width: number): Uint8Array {
-  return bytes.byteOffset % width === 0 ? bytes : bytes.slice();
+  return bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes);
 }
 
 /** Stored little-endian bytes to floats. */
