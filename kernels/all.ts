@@ -1,21 +1,35 @@
 /** Every kernel, for the tests and benches that sweep them. */
 import type { AnyKernel } from "../src/gpu/kernel.js";
+import { cachedAttention } from "./cachedAttention.js";
 import { conv1d } from "./conv1d.js";
 import { convTranspose1d } from "./convTranspose1d.js";
+import { draw } from "./draw.js";
+import { embed } from "./embed.js";
 import { istft } from "./istft.js";
 import { leakySum } from "./leakySum.js";
 import { matmul } from "./matmul.js";
 import { matvec } from "./matvec.js";
+import { nucleus } from "./nucleus.js";
+import { rmsNorm } from "./rmsNorm.js";
+import { ropeCache } from "./ropeCache.js";
 import { snake } from "./snake.js";
 import { stft } from "./stft.js";
+import { swiglu } from "./swiglu.js";
 
 export const ALL_KERNELS: readonly AnyKernel[] = [
+  cachedAttention,
   conv1d,
   convTranspose1d,
+  draw,
+  embed,
   istft,
   leakySum,
   matmul,
   matvec,
+  nucleus,
+  rmsNorm,
+  ropeCache,
   snake,
   stft,
+  swiglu,
 ];
