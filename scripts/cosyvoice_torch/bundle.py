@@ -35,6 +35,8 @@ def write_bundle(folder: Path, cases: Cases, text: list[dict], made_with: str) -
             for name, value in tensors.items():
                 dtype = torch.float32 if value.is_floating_point() else torch.int32
                 flat[f"{stage}/{case}/{name}"] = value.to(dtype).contiguous().clone()
-    save_file(flat, folder / "reference.safetensors", {"format": FORMAT, "made_with": made_with})
+    path = folder / "reference.safetensors"
+    save_file(flat, path, {"format": FORMAT, "made_with": made_with})
+    path.chmod(0o644)
     lines = ",\n".join(json.dumps(case, ensure_ascii=False) for case in text)
     (folder / "text.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
