@@ -1,11 +1,17 @@
 /** Every kernel, for the tests and benches that sweep them. */
 import type { AnyKernel } from "../src/gpu/kernel.js";
+import { attentionMask } from "./attentionMask.js";
 import { cachedAttention } from "./cachedAttention.js";
+import { chunkAttention } from "./chunkAttention.js";
+import { concat } from "./concat.js";
 import { conv1d } from "./conv1d.js";
 import { convTranspose1d } from "./convTranspose1d.js";
 import { draw } from "./draw.js";
 import { embed } from "./embed.js";
+import { estimatorInput } from "./estimatorInput.js";
+import { eulerStep } from "./eulerStep.js";
 import { istft } from "./istft.js";
+import { layerNorm } from "./layerNorm.js";
 import { leakySum } from "./leakySum.js";
 import { matmul } from "./matmul.js";
 import { matvec } from "./matvec.js";
@@ -17,12 +23,18 @@ import { stft } from "./stft.js";
 import { swiglu } from "./swiglu.js";
 
 export const ALL_KERNELS: readonly AnyKernel[] = [
+  attentionMask,
   cachedAttention,
+  chunkAttention,
+  concat,
   conv1d,
   convTranspose1d,
   draw,
   embed,
+  estimatorInput,
+  eulerStep,
   istft,
+  layerNorm,
   leakySum,
   matmul,
   matvec,
