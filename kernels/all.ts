@@ -5,6 +5,7 @@ import { cachedAttention } from "./cachedAttention.js";
 import { chunkAttention } from "./chunkAttention.js";
 import { concat } from "./concat.js";
 import { conv1d } from "./conv1d.js";
+import { conv1dDirect } from "./conv1dDirect.js";
 import { convTranspose1d } from "./convTranspose1d.js";
 import { draw } from "./draw.js";
 import { embed } from "./embed.js";
@@ -28,6 +29,7 @@ export const ALL_KERNELS: readonly AnyKernel[] = [
   chunkAttention,
   concat,
   conv1d,
+  conv1dDirect,
   convTranspose1d,
   draw,
   embed,

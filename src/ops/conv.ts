@@ -1,5 +1,6 @@
 /** Convolutions over frames, channel last. */
 import { conv1d as kernel } from "../../kernels/conv1d.js";
+import { conv1dDirect } from "../../kernels/conv1dDirect.js";
 import type { Activation } from "../../kernels/fragments.js";
 import { InternalError } from "../errors.js";
 import type { Graph } from "../gpu/graph.js";
@@ -34,32 +35,33 @@ export function conv1d(g: Graph, x: Tensor, weight: ConvWeight, options: Conv1dO
   const batch = elements(x.shape.slice(0, -2));
   const framesOut = options.frames ?? Math.ceil((framesIn * upsample) / stride);
   const out = g.temp(options.label ?? "conv1d", [...x.shape.slice(0, -2), framesOut, channelsOut]);
-  const tiles = Math.ceil((batch * framesOut) / 64) * Math.ceil(channelsOut / 64);
-  g.add(
-    kernel,
-    {
-      elem: weightElem(weight.tensor, g.capabilities),
-      vec: vecOf(channelsIn),
-      activation,
-      bias: bias !== undefined,
-      residual: residual !== undefined,
-      upsample,
-      // Large tiles read less but leave a GPU idle when there are few of them.
-      threads: !g.capabilities.adapter.software && tiles >= 64 ? 16 : 8,
-    },
-    {
-      batch,
-      framesIn,
-      framesOut,
-      channelsIn,
-      channelsOut,
-      stride4: Math.ceil(channelsIn / 4),
-      taps,
-      stride,
-      dilation,
-      padLeft: options.padLeft ?? (taps - 1) * dilation,
-    },
-    { x, weight: weight.tensor, out, ...(bias ? { bias } : {}), ...(residual ? { residual } : {}) },
-  );
+  const constants = {
+    elem: weightElem(weight.tensor, g.capabilities),
+    vec: vecOf(channelsIn),
+    activation,
+    bias: bias !== undefined,
+    residual: residual !== undefined,
+    upsample,
+  };
+  const params = {
+    batch,
+    framesIn,
+    framesOut,
+    channelsIn,
+    channelsOut,
+    stride4: Math.ceil(channelsIn / 4),
+    taps,
+    stride,
+    dilation,
+    padLeft: options.padLeft ?? (taps - 1) * dilation,
+  };
+  const tensors = { x, weight: weight.tensor, out, ...(bias ? { bias } : {}), ...(residual ? { residual } : {}) };
+  if (g.capabilities.adapter.software) {
+    g.add(conv1dDirect, constants, params, tensors);
+  } else {
+    // Large tiles read less but leave a GPU idle when there are few of them.
+    const tiles = Math.ceil((batch * framesOut) / 64) * Math.ceil(channelsOut / 64);
+    g.add(kernel, { ...constants, threads: tiles >= 64 ? 16 : 8 }, params, tensors);
+  }
   return out;
 }
