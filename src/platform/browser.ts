@@ -2,6 +2,8 @@
 import { DeviceError } from "../errors.js";
 import type { FoundAdapter } from "../gpu/device.js";
 
+export { type FolderSource, openFolder } from "./browserFiles.js";
+
 declare const navigator: { readonly gpu?: GPU } | undefined;
 
 /** The browser chooses the adapter; `name` is only checked against what it gave. */

@@ -4,12 +4,25 @@
  */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { create, globals } from "webgpu";
-import { DeviceError } from "../errors.js";
+import type { Folder } from "../checkpoint/source.js";
+import { DeviceError, InputError } from "../errors.js";
 import type { FoundAdapter } from "../gpu/device.js";
+import type { FolderSource } from "./browserFiles.js";
+import { openFolder as openPath } from "./nodeFiles.js";
 import { bundledDriver } from "./swiftshader.js";
 
 Object.assign(globalThis, globals);
+
+export type { FolderSource } from "./browserFiles.js";
+
+/** A folder by its path or file: address. @throws FileError when there is none. */
+export function openFolder(source: FolderSource): Promise<Folder> {
+  if (typeof source === "string") return openPath(source);
+  if (source instanceof URL && source.protocol === "file:") return openPath(fileURLToPath(source));
+  throw new InputError("in Node a folder is named by its path");
+}
 
 /** Where Linux keeps the manifests of Vulkan drivers. */
 const DRIVER_FOLDERS = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"];

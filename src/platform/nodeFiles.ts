@@ -200,7 +200,8 @@ const REASONS: Readonly<Record<string, string>> = {
   EFBIG: "the file system cannot hold a file of that size",
 };
 
-function asFileError(error: unknown, path: string): Error {
+/** What went wrong with a file, in words. */
+export function asFileError(error: unknown, path: string): Error {
   if (error instanceof FileError || error instanceof InputError) return error;
   const code = (error as NodeJS.ErrnoException).code ?? "";
   return new FileError(`${path}: ${REASONS[code] ?? (error instanceof Error ? error.message : String(error))}`, {

@@ -1,0 +1,37 @@
+/** Where a command's text comes from: its argument, a file, or stdin. */
+import type { Readable } from "node:stream";
+import { FileError } from "../errors.js";
+import { openFile } from "../platform/nodeFiles.js";
+
+/** Longest text that is read, in bytes; far above what one call of the engine takes. */
+const MAX_BYTES = 1 << 24;
+
+export async function readTextFile(path: string): Promise<string> {
+  const file = await openFile(path);
+  try {
+    if (file.size > MAX_BYTES) throw new FileError(`${path}: ${file.size} bytes of text, at most ${MAX_BYTES}`);
+    return decode(await file.read(0, file.size), path);
+  } finally {
+    await file.close();
+  }
+}
+
+export async function readStream(stream: Readable): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MAX_BYTES) throw new FileError(`stdin: more than ${MAX_BYTES} bytes of text`);
+    chunks.push(chunk);
+  }
+  return decode(Buffer.concat(chunks), "stdin");
+}
+
+/** UTF-8, with or without a byte-order mark. */
+function decode(bytes: Uint8Array, name: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new FileError(`${name}: not UTF-8 text`);
+  }
+}
