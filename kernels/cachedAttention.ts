@@ -66,6 +66,8 @@ const HALF = D / 2u;
 const D4 = (D + 3u) / 4u;
 const ROWS = LANES / D4;
 const CHUNK = 1024u;
+/** Reductions go over LANES in two steps: a barrier costs more than a few reads of workgroup memory. */
+const GROUPS = 8u;
 const SEGMENTS = ${SEGMENTS}u;
 const LOWEST = -3e38;
 var<workgroup> query: array<vec4f, D4>;
@@ -128,11 +130,12 @@ fn cachedAttention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocatio
       let n = min(CHUNK, filled - chunk);
       reduced[lane] = max(top, scoreRows(s, kvHead, chunk, n, lane));
       workgroupBarrier();
-      for (var half = LANES / 2u; half > 0u; half /= 2u) {
-        if (lane < half) { reduced[lane] = max(reduced[lane], reduced[lane + half]); }
-        workgroupBarrier();
+      if (lane < GROUPS) {
+        for (var i = lane + GROUPS; i < LANES; i += GROUPS) { reduced[lane] = max(reduced[lane], reduced[i]); }
       }
-      let newTop = reduced[0];
+      workgroupBarrier();
+      var newTop = reduced[0];
+      for (var i = 1u; i < GROUPS; i++) { newTop = max(newTop, reduced[i]); }
       let fade = exp(top - newTop);
       top = newTop;
       total *= fade;
@@ -152,14 +155,16 @@ fn cachedAttention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocatio
   reduced[lane] = total;
   mixed[lane] = mix;
   workgroupBarrier();
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    if (lane < half) { reduced[lane] += reduced[lane + half]; }
-    workgroupBarrier();
+  if (lane < GROUPS) {
+    for (var i = lane + GROUPS; i < LANES; i += GROUPS) { reduced[lane] += reduced[i]; }
   }
+  workgroupBarrier();
   if (lane >= D4) { return; }
+  total = 0.0;
+  for (var i = 0u; i < GROUPS; i++) { total += reduced[i]; }
   var sum = vec4f();
   for (var i = lane; i < ROWS * D4; i += D4) { sum += mixed[i]; }
-  sum /= reduced[0];
+  sum /= total;
   for (var i = 0u; i < 4u; i++) {
     if (4u * lane + i < D) { out[(row * params.heads + head) * D + 4u * lane + i] = sum[i]; }
   }

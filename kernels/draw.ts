@@ -14,14 +14,14 @@
  */
 import { wgsl } from "wgsl-preprocessor/wgsl-preprocessor.js";
 import { declarations, defineKernel } from "../src/gpu/kernel.js";
-import { bestOfWorkgroup, LANES, maskedScore, random } from "./samplerFragments.js";
+import { bestOfWorkgroup, maskedScore, random, type SamplerLanes } from "./samplerFragments.js";
 
 /** The forms of the choice, by their number in `params.mode`. */
 export const DRAW_MODES = { sample: 0, greedy: 1, forced: 2 } as const;
 /** Values of the state's `done`. */
 export const DONE = { running: 0, eos: 1, reserved: 2, fill: 3, length: 4, broken: 5 } as const;
 
-export type DrawConstants = { topK: number };
+export type DrawConstants = { topK: number; lanes: SamplerLanes };
 
 const bindings = ({ topK }: DrawConstants) =>
   ({
@@ -54,10 +54,13 @@ export const draw = defineKernel({
   bindings,
   params,
   workgroups: () => [1, 1, 1],
-  variants: [{ topK: 25 }, { topK: 2 }] as DrawConstants[],
+  variants: [
+    { topK: 25, lanes: 64 },
+    { topK: 2, lanes: 256 },
+  ] as DrawConstants[],
   wgsl: (constants) => wgsl /* wgsl */`
 ${declarations(bindings(constants), params)}
-const LANES = ${LANES}u;
+const LANES = ${constants.lanes}u;
 const TOP_K = ${constants.topK}u;
 const STOPS = 3u;
 const SAMPLE = ${DRAW_MODES.sample}u;
@@ -70,9 +73,10 @@ ${bestOfWorkgroup}
 ${random}
 var<workgroup> repeated: u32;
 
-fn key(id: u32, step: u32, stream: u32) -> f32 {
+/** An id with its score in the draw of one stream. */
+fn candidate(id: u32, step: u32, stream: u32) -> Candidate {
   let words = philox(vec4u(id / 4u, step, stream, 0u), vec2u(params.seedLow, params.seedHigh));
-  return scoreOf(id, step) - ln(exponential(words[id % 4u]));
+  return Candidate(scoreOf(id, step) - ln(exponential(words[id % 4u])), id);
 }
 
 @compute @workgroup_size(LANES)
@@ -80,15 +84,13 @@ fn draw(@builtin(local_invocation_index) lane: u32) {
   let step = u32(state[2]);
   let count = u32(ids[TOP_K]);
 
-  var score = LOWEST;
-  var id = NONE;
+  var own = Candidate(LOWEST, NONE);
   for (var i = lane; i < count; i += LANES) {
-    let candidate = u32(ids[i]);
-    let k = key(candidate, step, params.drawStream);
-    if (precedes(k, candidate, score, id)) { score = k; id = candidate; }
+    let one = candidate(u32(ids[i]), step, params.drawStream);
+    if (precedes(one, own)) { own = one; }
   }
-  bestOf(lane, score, id);
-  let first = workgroupUniformLoad(&bestId[0]);
+  let first = bestOf(lane, own).id;
+  var chosen = first;
 
   if (lane == 0u) {
     var times = 0u;
@@ -96,14 +98,14 @@ fn draw(@builtin(local_invocation_index) lane: u32) {
     repeated = select(0u, 1u, params.mode == SAMPLE && f32(times) >= params.repeats);
   }
   if (workgroupUniformLoad(&repeated) == 1u) {
-    score = LOWEST;
-    id = NONE;
+    own = Candidate(LOWEST, NONE);
     for (var i = lane; i < params.vocab; i += LANES) {
       if (i == first || scoreOf(i, step) <= LOWEST) { continue; }
-      let k = key(i, step, params.redrawStream);
-      if (precedes(k, i, score, id)) { score = k; id = i; }
+      let one = candidate(i, step, params.redrawStream);
+      if (precedes(one, own)) { own = one; }
     }
-    bestOf(lane, score, id);
+    let other = bestOf(lane, own).id;
+    if (other != NONE) { chosen = other; }
   }
 
   if (lane != 0u || state[3] != 0) { return; }
@@ -111,8 +113,7 @@ fn draw(@builtin(local_invocation_index) lane: u32) {
     state[3] = BROKEN;
     return;
   }
-  var token = bestId[0];
-  if (token == NONE) { token = first; }
+  var token = chosen;
   if (params.mode == GREEDY) {
     token = u32(ids[0]);
     margins[step] = 0.0;

@@ -9,9 +9,9 @@
  */
 import { wgsl } from "wgsl-preprocessor/wgsl-preprocessor.js";
 import { declarations, defineKernel } from "../src/gpu/kernel.js";
-import { bestOfWorkgroup, LANES, maskedScore } from "./samplerFragments.js";
+import { bestOfWorkgroup, maskedScore, type SamplerLanes } from "./samplerFragments.js";
 
-export type NucleusConstants = { topK: number };
+export type NucleusConstants = { topK: number; lanes: SamplerLanes };
 
 const bindings = ({ topK }: NucleusConstants) =>
   ({
@@ -31,23 +31,26 @@ export const nucleus = defineKernel({
   bindings,
   params,
   workgroups: () => [1, 1, 1],
-  variants: [{ topK: 25 }, { topK: 2 }] as NucleusConstants[],
+  variants: [
+    { topK: 25, lanes: 64 },
+    { topK: 2, lanes: 256 },
+  ] as NucleusConstants[],
   wgsl: (constants) => wgsl /* wgsl */`
 ${declarations(bindings(constants), params)}
-const LANES = ${LANES}u;
+const LANES = ${constants.lanes}u;
 const TOP_K = ${constants.topK}u;
 ${maskedScore}
 ${bestOfWorkgroup}
 var<workgroup> sums: array<f32, LANES>;
+var<workgroup> total: f32;
 var<workgroup> broken: atomic<u32>;
 
 /** The best id of this lane that comes after the given one in the order of candidates. */
-struct Candidate { score: f32, id: u32 }
-fn bestAfter(lane: u32, step: u32, score: f32, id: u32) -> Candidate {
+fn bestAfter(lane: u32, step: u32, last: Candidate) -> Candidate {
   var best = Candidate(LOWEST, NONE);
   for (var i = lane; i < params.vocab; i += LANES) {
-    let s = scoreOf(i, step);
-    if (s > LOWEST && precedes(score, id, s, i) && precedes(s, i, best.score, best.id)) { best = Candidate(s, i); }
+    let one = Candidate(scoreOf(i, step), i);
+    if (one.score > LOWEST && precedes(last, one) && precedes(one, best)) { best = one; }
   }
   return best;
 }
@@ -55,40 +58,35 @@ fn bestAfter(lane: u32, step: u32, score: f32, id: u32) -> Candidate {
 @compute @workgroup_size(LANES)
 fn nucleus(@builtin(local_invocation_index) lane: u32) {
   let step = u32(state[2]);
-  for (var i = lane; i < params.vocab; i += LANES) {
-    if (isBroken(logits[i])) { atomicStore(&broken, 1u); }
-  }
-  var own = bestAfter(lane, step, -LOWEST, 0u);
-  bestOf(lane, own.score, own.id);
-  let top = workgroupUniformLoad(&bestScore[0]);
+  var own = bestAfter(lane, step, Candidate(-LOWEST, 0u));
+  var best = bestOf(lane, own);
+  let top = best.score;
   var sum = 0.0;
   for (var i = lane; i < params.vocab; i += LANES) {
+    if (isBroken(logits[i])) { atomicStore(&broken, 1u); }
     let s = scoreOf(i, step);
     if (s > LOWEST) { sum += exp(s - top); }
   }
   sums[lane] = sum;
   workgroupBarrier();
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    if (lane < half) { sums[lane] += sums[lane + half]; }
-    workgroupBarrier();
+  if (lane == 0u) {
+    for (var i = 1u; i < LANES; i++) { sum += sums[i]; }
+    total = sum;
   }
-  let total = workgroupUniformLoad(&sums[0]);
+  let all = workgroupUniformLoad(&total);
 
   var taken = 0u;
   var reached = 0.0;
-  while (taken < TOP_K && reached < params.topP) {
-    let score = workgroupUniformLoad(&bestScore[0]);
-    let id = workgroupUniformLoad(&bestId[0]);
-    if (id == NONE) { break; }
-    let p = exp(score - top) / total;
+  while (taken < TOP_K && reached < params.topP && best.id != NONE) {
+    let p = exp(best.score - top) / all;
     if (lane == 0u) {
-      ids[taken] = i32(id);
+      ids[taken] = i32(best.id);
       probs[taken] = p;
     }
     reached += p;
     taken++;
-    if (id % LANES == lane) { own = bestAfter(lane, step, score, id); }
-    bestOf(lane, own.score, own.id);
+    if (best.id % LANES == lane) { own = bestAfter(lane, step, best); }
+    best = bestOf(lane, own);
   }
   for (var i = taken + lane; i < TOP_K; i += LANES) {
     ids[i] = -1;

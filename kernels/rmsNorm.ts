@@ -3,7 +3,7 @@
  *
  *   out[r, k] = x[r, k] · weight[k] / sqrt(mean_k x[r, k]² + eps)
  *
- * One workgroup per row. Decoding has the norm inside `matvec` instead.
+ * One workgroup per row; every lane adds up the lanes' squares, which saves the barriers of a tree. Decoding has the norm inside `matvec` instead.
  */
 import { wgsl } from "wgsl-preprocessor/wgsl-preprocessor.js";
 import { declarations, defineKernel, flatGroup, fold } from "../src/gpu/kernel.js";
@@ -30,7 +30,7 @@ export const rmsNorm = defineKernel({
   variants: [{ vec: 4 }, { vec: 1 }] as RmsNormConstants[],
   wgsl: (constants) => wgsl /* wgsl */`
 ${declarations(bindings(constants), params)}
-const WORKGROUP = 64u;
+const WORKGROUP = 32u;
 const VEC = ${constants.vec}u;
 var<workgroup> squares: array<f32, WORKGROUP>;
 
@@ -53,11 +53,9 @@ fn rmsNorm(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
   }
   squares[lane] = square;
   workgroupBarrier();
-  for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
-    if (lane < half) { squares[lane] += squares[lane + half]; }
-    workgroupBarrier();
-  }
-  let scale = inverseSqrt(squares[0] / f32(params.width) + params.eps);
+  var sum = 0.0;
+  for (var i = 0u; i < WORKGROUP; i++) { sum += squares[i]; }
+  let scale = inverseSqrt(sum / f32(params.width) + params.eps);
   for (var k = lane; k < items; k += WORKGROUP) { out[first + k] = x[first + k] * scale * weight[k]; }
 }`,
 });

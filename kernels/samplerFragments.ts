@@ -1,7 +1,7 @@
 /** WGSL shared by the kernels of the sampler: masked scores, the best of a workgroup, and its random numbers. */
 
-/** Lanes of the one workgroup that samples. */
-export const LANES = 256;
+/** Lanes of the one workgroup that samples; software devices pay for every lane at every barrier. */
+export type SamplerLanes = 64 | 256;
 
 /**
  * WGSL: `scoreOf(id)` is the logit, or LOWEST for an id that may not be chosen now: a log-probability of minus infinity, or one of
@@ -20,26 +20,30 @@ fn scoreOf(id: u32, step: u32) -> f32 {
 }`;
 
 /**
- * WGSL: `bestOf(lane, score, id)` leaves the largest score of all lanes, the lowest id among equals, in `bestScore[0]` and
- * `bestId[0]`, visible to every lane. An id of NONE stands for no candidate.
+ * WGSL: `bestOf(lane, mine)` is the best candidate of all lanes: the largest score, the lowest id among equals. The result is
+ * uniform. An id of NONE stands for no candidate. Two steps instead of a tree: a barrier costs more than a few reads.
  */
 export const bestOfWorkgroup = `const NONE = 0xffffffffu;
-var<workgroup> bestScore: array<f32, LANES>;
-var<workgroup> bestId: array<u32, LANES>;
-fn precedes(scoreA: f32, idA: u32, scoreB: f32, idB: u32) -> bool {
-  return scoreA > scoreB || (scoreA == scoreB && idA < idB);
-}
-fn bestOf(lane: u32, score: f32, id: u32) {
-  bestScore[lane] = score;
-  bestId[lane] = id;
+const GROUPS = 16u;
+struct Candidate { score: f32, id: u32 }
+var<workgroup> bests: array<Candidate, LANES>;
+var<workgroup> winner: Candidate;
+fn precedes(a: Candidate, b: Candidate) -> bool { return a.score > b.score || (a.score == b.score && a.id < b.id); }
+fn bestOf(lane: u32, mine: Candidate) -> Candidate {
+  bests[lane] = mine;
   workgroupBarrier();
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    if (lane < half && precedes(bestScore[lane + half], bestId[lane + half], bestScore[lane], bestId[lane])) {
-      bestScore[lane] = bestScore[lane + half];
-      bestId[lane] = bestId[lane + half];
-    }
-    workgroupBarrier();
+  if (lane < GROUPS) {
+    var best = mine;
+    for (var i = lane + GROUPS; i < LANES; i += GROUPS) { if (precedes(bests[i], best)) { best = bests[i]; } }
+    bests[lane] = best;
   }
+  workgroupBarrier();
+  if (lane == 0u) {
+    var best = bests[0];
+    for (var i = 1u; i < GROUPS; i++) { if (precedes(bests[i], best)) { best = bests[i]; } }
+    winner = best;
+  }
+  return workgroupUniformLoad(&winner);
 }`;
 
 /**

@@ -1,6 +1,7 @@
 /** Repetition-aware sampling on the GPU: which ids are candidates, and which one becomes the next token. */
 import { DRAW_MODES, draw } from "../../kernels/draw.js";
 import { nucleus as nucleusKernel } from "../../kernels/nucleus.js";
+import type { SamplerLanes } from "../../kernels/samplerFragments.js";
 import { type LmConfig, stopIds } from "../config.js";
 import type { Device } from "../gpu/device.js";
 import { Graph } from "../gpu/graph.js";
@@ -41,12 +42,16 @@ export interface NucleusOptions {
   readonly maskedStops: number;
 }
 
+function lanesOf(g: Graph): SamplerLanes {
+  return g.capabilities.adapter.software ? 64 : 256;
+}
+
 export function nucleus(g: Graph, logits: Tensor, state: Tensor, c: LmConfig, options: NucleusOptions): Candidates {
   const { topK, topP, minLen, maskedStops } = options;
   const ids = g.temp("candidates", [topK + 1], "i32");
   const probs = g.temp("probs", [topK]);
   const params = { vocab: c.speechRows, firstStop: stopIds(c)[0], maskedStops, minLen, topP };
-  g.add(nucleusKernel, { topK }, params, { logits, state, ids, probs });
+  g.add(nucleusKernel, { topK, lanes: lanesOf(g) }, params, { logits, state, ids, probs });
   return { ids, probs };
 }
 
@@ -68,7 +73,7 @@ export function sample(
   const [seedLow, seedHigh] = seedKey(rules.seed);
   g.add(
     draw,
-    { topK: choice.topK },
+    { topK: choice.topK, lanes: lanesOf(g) },
     {
       vocab: c.speechRows,
       firstStop: stopIds(c)[0],
