@@ -1,6 +1,7 @@
 /**
  * What a component's tensors must be called and how they must be shaped. One table per component, all sizes from `Config`.
  */
+import { printable } from "../src/checkpoint/printable.js";
 import { FileError } from "../src/errors.js";
 
 /** Name → shape, in the order of the forward pass. */
@@ -50,7 +51,7 @@ export function problems(table: WeightTable, found: NamedShapes): string[] {
       out.push(`${name} is [${shape.join(", ")}], expected [${expected.join(", ")}]`);
     }
   }
-  for (const name of names) if (!table.has(name)) out.push(`${name} is not a tensor of this component`);
+  for (const name of names) if (!table.has(name)) out.push(`${printable(name)} is not a tensor of this component`);
   return out;
 }
 

@@ -2,42 +2,56 @@
  * The yaml of a release, as plain objects. Its tags (HyperPyYAML: `!new:`, `!name:`, `!apply:`, `!ref`) ask Python to build
  * objects; here a tagged map is just a map with its tag under "!", and `!ref <a> * <b>` is replaced by its value.
  */
-import { isAlias, isMap, isScalar, isSeq, type Node, parseDocument } from "yaml";
+import { type Document, isAlias, isMap, isScalar, isSeq, type Node, parseDocument, visit } from "yaml";
 import { FileError } from "../errors.js";
+import { printable } from "./printable.js";
 
 export type Yaml = null | boolean | number | string | Yaml[] | YamlMap;
 export interface YamlMap {
   readonly [key: string]: Yaml;
 }
 
-const MAX_TEXT = 1 << 20;
+/** The release's file has 7,330 characters. */
+const MAX_TEXT = 1 << 17;
 /** Values made, copies by reference and alias included. */
 const MAX_VALUES = 100_000;
 const MAX_DEPTH = 64;
+
+const REFERENCE = /<([^<>]+)>/g;
 
 /** @throws FileError when the text is not yaml, a reference leads nowhere or in a circle, or it unfolds without end. */
 export function parseHyperpyyaml(text: string, name: string): YamlMap {
   if (text.length > MAX_TEXT) throw new FileError(`${name}: ${text.length} characters, at most ${MAX_TEXT}`);
   try {
-    const document = parseDocument(text, { logLevel: "silent" });
+    // The parser's own search for keys that are there twice takes time that grows with the square of their number.
+    const document = parseDocument(text, { logLevel: "silent", uniqueKeys: false });
     const [problem] = document.errors;
-    if (problem) throw new FileError(`${name}: ${problem.message.split("\n")[0]}`);
-    if (!isMap(document.contents)) throw new FileError(`${name}: not a yaml mapping`);
-    const builder = new Builder(
-      name,
-      document.contents as Node,
-      (alias) => document.contents && alias.resolve(document),
-    );
-    return builder.map(document.contents as Node, 0);
+    if (problem) throw new FileError(`${name}: ${firstLine(problem)}`);
+    const root = document.contents;
+    if (!isMap(root)) throw new FileError(`${name}: not a yaml mapping`);
+    return new Builder(name, root, anchorsOf(document, name)).map(root, 0);
   } catch (error) {
     if (error instanceof FileError) throw error;
-    throw new FileError(
-      `${name}: not readable as yaml (${error instanceof Error ? error.message.split("\n")[0] : error})`,
-    );
+    throw new FileError(`${name}: not readable as yaml (${firstLine(error)})`);
   }
 }
 
-type ResolveAlias = (alias: import("yaml").Alias) => Node | null | undefined;
+function firstLine(error: unknown): string {
+  return printable((error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "");
+}
+
+/** Nodes by anchor. Looking each alias up in the document would take time that grows with the square of its length. */
+function anchorsOf(document: Document, name: string): ReadonlyMap<string, Node> {
+  const anchors = new Map<string, Node>();
+  visit(document, {
+    Node: (_, node) => {
+      if (isAlias(node) || !node.anchor) return;
+      if (anchors.has(node.anchor)) throw new FileError(`${name}: anchor "${printable(node.anchor)}" is there twice`);
+      anchors.set(node.anchor, node);
+    },
+  });
+  return anchors;
+}
 
 class Builder {
   private made = 0;
@@ -45,7 +59,7 @@ class Builder {
   constructor(
     private readonly name: string,
     private readonly root: Node,
-    private readonly resolve: ResolveAlias,
+    private readonly anchors: ReadonlyMap<string, Node>,
   ) {}
 
   map(node: Node, depth: number): YamlMap {
@@ -57,12 +71,14 @@ class Builder {
   private value(node: Node | null | undefined, depth: number): Yaml {
     if (++this.made > MAX_VALUES) throw this.error(`more than ${MAX_VALUES} values`);
     if (depth > MAX_DEPTH) throw this.error(`nested or referring deeper than ${MAX_DEPTH} levels`);
-    if (isAlias(node)) return this.value(this.resolve(node), depth + 1);
+    if (isAlias(node)) return this.value(this.anchors.get(node.source), depth + 1);
     if (isSeq(node)) return node.items.map((item) => this.value(item as Node, depth + 1));
     if (isMap(node)) {
-      const entries: [string, Yaml][] = node.tag?.startsWith("!") ? [["!", node.tag.slice(1)]] : [];
-      for (const { key, value } of node.items) {
-        entries.push([String(isScalar(key) ? key.value : key), this.value(value as Node | null, depth + 1)]);
+      const entries = new Map<string, Yaml>(node.tag?.startsWith("!") ? [["!", node.tag.slice(1)]] : []);
+      for (const item of node.items) {
+        const key = String(isScalar(item.key) ? item.key.value : item.key);
+        if (entries.has(key)) throw this.error(`key "${printable(key)}" is there twice`);
+        entries.set(key, this.value(item.value as Node | null, depth + 1));
       }
       return Object.fromEntries(entries);
     }
@@ -77,22 +93,20 @@ class Builder {
   private reference(text: string, depth: number): Yaml {
     const whole = /^<([^<>]+)>$/.exec(text.trim());
     if (whole) return this.lookup(whole[1] as string, depth);
-    let numeric = true;
-    const filled = text.replace(/<([^<>]+)>/g, (_, path: string) => {
-      const value = this.lookup(path, depth);
-      if (typeof value !== "number") numeric = false;
-      return typeof value === "number" ? ` ${value} ` : String(value);
-    });
-    return (numeric ? arithmetic(filled) : undefined) ?? filled;
+    const values = new Map<string, Yaml>();
+    for (const [, path = ""] of text.matchAll(REFERENCE)) values.set(path, this.lookup(path, depth));
+    const fill = (write: (value: Yaml | undefined) => string) =>
+      text.replace(REFERENCE, (_, path: string) => write(values.get(path)));
+    return arithmetic(fill((value) => `(${String(value)})`)) ?? fill(String);
   }
 
   private lookup(path: string, depth: number): Yaml {
     let node: Node | null | undefined = this.root;
     for (const key of path.split(/[[\]]+/).filter((part) => part !== "")) {
-      if (isAlias(node)) node = this.resolve(node);
+      if (isAlias(node)) node = this.anchors.get(node.source);
       node =
         isMap(node) || isSeq(node) ? (node.get(isSeq(node) ? Number(key) : key, true) as Node | undefined) : undefined;
-      if (!node) throw this.error(`<${path.slice(0, 80)}> refers to nothing`);
+      if (!node) throw this.error(`<${printable(path)}> refers to nothing`);
     }
     return this.value(node, depth + 1);
   }

@@ -14,6 +14,7 @@ import { Lookup } from "./lookup.js";
 import type { WeightDtype } from "./model.js";
 import { parseConfig } from "./parseConfig.js";
 import { OpenFiles, type Parts } from "./parts.js";
+import { printable } from "./printable.js";
 import { openSafetensors, type SafetensorsFile } from "./safetensors.js";
 import { type Folder, readJson } from "./source.js";
 import type { LazyTensor } from "./tensor.js";
@@ -110,7 +111,7 @@ function voiceTensors(file: SafetensorsFile): Map<string, Map<string, LazyTensor
   for (const [name, tensor] of file.tensors) {
     const slash = name.lastIndexOf("/");
     const voice = voices.get(name.slice(0, slash));
-    if (slash < 0 || !voice) throw new FileError(`${file.name}: tensor "${name.slice(0, 200)}" belongs to no voice`);
+    if (slash < 0 || !voice) throw new FileError(`${file.name}: tensor "${printable(name)}" belongs to no voice`);
     voice.set(name.slice(slash + 1), tensor);
   }
   return voices;

@@ -4,6 +4,7 @@
  */
 import { FileError } from "../errors.js";
 import { BYTES_OF, type StoredType } from "./dtype.js";
+import { printable } from "./printable.js";
 import { type Field, fieldInts, fields, fieldText, Window } from "./protobuf.js";
 import type { Folder, RandomAccessFile } from "./source.js";
 import { elementsOf, fileTensor, type LazyTensor } from "./tensor.js";
@@ -206,7 +207,7 @@ async function locate(
   file: RandomAccessFile,
   open: (location: string) => Promise<RandomAccessFile>,
 ): Promise<LazyTensor> {
-  const label = `${file.name}: ${record.name || "constant"}`;
+  const label = `${file.name}: ${printable(record.name) || "constant"}`;
   const { shape } = record;
   const type = TYPES[record.type];
   if (!type) throw new FileError(`${label}: element type ${record.type} is not supported`);
@@ -223,9 +224,9 @@ async function locate(
     if (elements > 0) throw new FileError(`${label}: [${shape.join(", ")}] without values`);
     return fileTensor(label, file, { offset: 0, shape, type });
   }
-  const tensor = fileTensor(label, file, { offset: record.data.offset, shape, type });
   const expected = elements * BYTES_OF[type];
-  if (record.data.bytes !== expected)
+  if (record.data.bytes !== expected) {
     throw new FileError(`${label}: [${shape.join(", ")}] needs ${expected} bytes, it has ${record.data.bytes}`);
-  return tensor;
+  }
+  return fileTensor(label, file, { offset: record.data.offset, shape, type });
 }

@@ -6,6 +6,7 @@
  * so memory is bounded by the size of the file.
  */
 import { FileError } from "../errors.js";
+import { printable } from "./printable.js";
 
 export type PickleValue =
   | null
@@ -389,9 +390,4 @@ class Machine {
   private error(what: string): FileError {
     return new FileError(`${this.rules.label}: ${what}`);
   }
-}
-
-/** Text from a file, short and on one line. */
-function printable(text: string): string {
-  return text.slice(0, 80).replace(/[^\x20-\x7e]/g, "?");
 }

@@ -4,6 +4,7 @@
  */
 import { FileError, InternalError } from "../errors.js";
 import { BYTES_OF, type StoredType } from "./dtype.js";
+import { printable } from "./printable.js";
 import type { RandomAccessFile } from "./source.js";
 import { elementsOf, fileTensor, type LazyTensor } from "./tensor.js";
 
@@ -37,7 +38,7 @@ export async function openSafetensors(file: RandomAccessFile): Promise<Safetenso
       continue;
     }
     if (tensors.size >= MAX_TENSORS) throw new FileError(`${file.name}: more than ${MAX_TENSORS} tensors`);
-    const label = `${file.name}: ${name.slice(0, 200)}`;
+    const label = `${file.name}: ${printable(name)}`;
     const { type, shape, begin, end } = tensorEntry(entry, label);
     const bytes = elementsOf(shape, label) * BYTES_OF[type];
     if (end - begin !== bytes) {
@@ -100,7 +101,7 @@ function requireTiling(file: RandomAccessFile, spans: Span[], bytes: number): vo
   for (const { name, begin, end } of spans.sort((a, b) => a.begin - b.begin || a.end - b.end)) {
     if (begin !== at)
       throw new FileError(
-        `${file.name}: ${name.slice(0, 200)} begins at byte ${begin}, the tensor before it ends at ${at}`,
+        `${file.name}: ${printable(name)} begins at byte ${begin}, the tensor before it ends at ${at}`,
       );
     at = end;
   }

@@ -2,6 +2,7 @@
  * Where bytes come from and go to, without naming Node or the browser. `src/platform/` holds the implementations.
  */
 import { FileError } from "../errors.js";
+import { printable } from "./printable.js";
 
 /** One file, readable at any place. */
 export interface RandomAccessFile {
@@ -88,7 +89,9 @@ export async function readJson(folder: Folder, path: string): Promise<Readonly<R
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new FileError(`${folder.name}/${path}: not JSON (${error instanceof Error ? error.message : error})`);
+    throw new FileError(
+      `${folder.name}/${path}: not JSON (${printable(error instanceof Error ? error.message : String(error))})`,
+    );
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new FileError(`${folder.name}/${path}: not a JSON object`);

@@ -31,7 +31,9 @@ export function elementsOf(shape: readonly unknown[], label: string): number {
   let product = 1;
   for (const size of shape) {
     if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) {
-      throw new FileError(`${label}: shape [${shape.join(", ")}] holds ${String(size)}, which is not a size`);
+      throw new FileError(
+        `${label}: its shape holds ${typeof size === "number" ? size : typeof size}, which is not a size`,
+      );
     }
     product *= size;
     if (!Number.isSafeInteger(product)) throw new FileError(`${label}: shape [${shape.join(", ")}] is too large`);

@@ -5,6 +5,7 @@
 import { FileError } from "../errors.js";
 import { BYTES_OF, type StoredType, toFloats } from "./dtype.js";
 import { PickleDict, PickleGlobal, PickleObject, PickleTuple, type PickleValue, unpickle } from "./pickle.js";
+import { printable } from "./printable.js";
 import type { RandomAccessFile } from "./source.js";
 import { computedTensor, elementsOf, fileTensor, type LazyTensor } from "./tensor.js";
 import { readZip, type ZipEntry } from "./zip.js";
@@ -115,7 +116,7 @@ export async function openTorch(file: RandomAccessFile): Promise<TorchFile> {
   return {
     name: file.name,
     root: value,
-    tensor: (label, view) => viewTensor(`${file.name}: ${label}`, view, file, entries, root),
+    tensor: (label, view) => viewTensor(`${file.name}: ${printable(label)}`, view, file, entries, root),
   };
 }
 
@@ -123,7 +124,7 @@ async function requireLittleEndian(file: RandomAccessFile, entry: ZipEntry | und
   if (!entry) return;
   const order = new TextDecoder().decode(await file.read(await entry.dataOffset(), Math.min(entry.size, 16)));
   if (order !== "little")
-    throw new FileError(`${file.name}: byte order "${order}", only little-endian files are supported`);
+    throw new FileError(`${file.name}: byte order "${printable(order)}", only little-endian files are supported`);
 }
 
 /** ("storage", type, key, location, count) */
@@ -155,16 +156,16 @@ async function viewTensor(
   const shape = view.size as readonly number[];
   const width = BYTES_OF[storage.type];
   const entry = entries.get(`${root}data/${storage.key}`);
-  if (!entry) throw new FileError(`${label}: its storage "data/${storage.key}" is missing`);
+  if (!entry) throw new FileError(`${label}: its storage "data/${printable(storage.key)}" is missing`);
   if (storage.count * width > entry.size) {
     throw new FileError(
-      `${label}: its storage claims ${storage.count} elements of ${width} bytes, "data/${storage.key}" has ${entry.size} bytes`,
+      `${label}: its storage claims ${storage.count} elements of ${width} bytes, "data/${printable(storage.key)}" has ${entry.size} bytes`,
     );
   }
   const last = lastElement(label, offset, shape, stride);
   if (elements > storage.count || (elements > 0 && last >= storage.count)) {
     throw new FileError(
-      `${label}: [${shape.join(", ")}] at ${String(offset)} with strides [${stride.join(", ")}] leaves its storage of ${storage.count} elements`,
+      `${label}: [${shape.join(", ")}] at ${String(offset)} with strides [${numbers(stride)}] leaves its storage of ${storage.count} elements`,
     );
   }
   const start = (await entry.dataOffset()) + (offset as number) * width;
@@ -184,16 +185,23 @@ function lastElement(
   shape: readonly number[],
   stride: readonly PickleValue[],
 ): number {
-  const numbers = [offset, ...stride];
-  if (
-    stride.length !== shape.length ||
-    !numbers.every((n) => typeof n === "number" && Number.isSafeInteger(n) && n >= 0)
-  ) {
+  const all = [offset, ...stride];
+  if (stride.length !== shape.length || !all.every((n) => typeof n === "number" && Number.isSafeInteger(n) && n >= 0)) {
     throw new FileError(
-      `${label}: offset ${String(offset)} and strides [${stride.join(", ")}] do not fit [${shape.join(", ")}]`,
+      `${label}: offset ${numbers([offset])} and strides [${numbers(stride)}] do not fit [${shape.join(", ")}]`,
     );
   }
   return shape.reduce((sum, size, axis) => sum + (size - 1) * (stride[axis] as number), offset as number);
+}
+
+/** A few of the values, for a message. */
+function numbers(values: readonly PickleValue[]): string {
+  return printable(
+    values
+      .slice(0, 8)
+      .map((value) => (typeof value === "number" ? value : typeof value))
+      .join(", "),
+  );
 }
 
 function isContiguous(shape: readonly number[], stride: readonly number[]): boolean {
@@ -244,7 +252,8 @@ export async function nestedTensors(torch: TorchFile): Promise<Map<string, Map<s
   const out = new Map<string, Map<string, LazyTensor>>();
   if (!(torch.root instanceof PickleDict)) throw new FileError(`${torch.name}: not a dict of voices`);
   for (const [name, entry] of torch.root.entries) {
-    if (!(entry instanceof PickleDict)) throw new FileError(`${torch.name}: voice "${name}" is not a dict of tensors`);
+    if (!(entry instanceof PickleDict))
+      throw new FileError(`${torch.name}: voice "${printable(String(name))}" is not a dict of tensors`);
     const tensors = new Map<string, LazyTensor>();
     for (const [key, value] of entry.entries) {
       if (typeof key === "string" && value instanceof TorchTensor)

@@ -5,6 +5,7 @@
  */
 import { Reader, ZipReader } from "@zip.js/zip.js";
 import { CosyVoiceError, FileError } from "../errors.js";
+import { printable } from "./printable.js";
 import type { RandomAccessFile } from "./source.js";
 
 /** Largest piece the directory may need: 64 MiB is more than 500,000 entries. */
@@ -46,10 +47,11 @@ export async function readZip(file: RandomAccessFile): Promise<ReadonlyMap<strin
     const reader = new ZipReader(new FileReader(file), { filenameValidation: "tolerant", useWebWorkers: false });
     for await (const entry of reader.getEntriesGenerator()) {
       if (entries.size >= MAX_ENTRIES) throw new FileError(`${file.name}: more than ${MAX_ENTRIES} entries`);
-      if (entries.has(entry.filename)) throw new FileError(`${file.name}: entry "${entry.filename}" is there twice`);
+      if (entries.has(entry.filename))
+        throw new FileError(`${file.name}: entry "${printable(entry.filename)}" is there twice`);
       if (entry.encrypted || entry.compressionMethod !== 0 || entry.compressedSize !== entry.uncompressedSize) {
         throw new FileError(
-          `${file.name}: entry "${entry.filename}" is compressed or encrypted; torch.save stores entries as they are`,
+          `${file.name}: entry "${printable(entry.filename)}" is compressed or encrypted; torch.save stores entries as they are`,
         );
       }
       const size = entry.uncompressedSize;
@@ -58,19 +60,20 @@ export async function readZip(file: RandomAccessFile): Promise<ReadonlyMap<strin
   } catch (error) {
     if (error instanceof CosyVoiceError) throw error;
     throw new FileError(
-      `${file.name}: not a readable ZIP archive (${error instanceof Error ? error.message : error}); is the download complete?`,
+      `${file.name}: not a readable ZIP archive (${printable(String(error))}); is the download complete?`,
     );
   }
   return entries;
 }
 
 async function dataOffset(file: RandomAccessFile, name: string, header: number, size: number): Promise<number> {
-  const damaged = () => new FileError(`${file.name}: entry "${name}" lies outside the file; is the download complete?`);
+  const damaged = () =>
+    new FileError(`${file.name}: entry "${printable(name)}" lies outside the file; is the download complete?`);
   if (!Number.isSafeInteger(header) || header < 0 || header + LOCAL_HEADER > file.size) throw damaged();
   const bytes = await file.read(header, LOCAL_HEADER);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.getUint32(0, true) !== 0x04034b50)
-    throw new FileError(`${file.name}: entry "${name}" has no local header; the archive is damaged`);
+    throw new FileError(`${file.name}: entry "${printable(name)}" has no local header; the archive is damaged`);
   const start = header + LOCAL_HEADER + view.getUint16(26, true) + view.getUint16(28, true);
   if (start + size > file.size) throw damaged();
   return start;
