@@ -1,4 +1,5 @@
 /** Linear layers: a tiled matmul for many rows, a matvec for one. */
+import { conv1dDirect } from "../../kernels/conv1dDirect.js";
 import type { Activation, WeightElem } from "../../kernels/fragments.js";
 import { matmul } from "../../kernels/matmul.js";
 import { matvec } from "../../kernels/matvec.js";
@@ -32,21 +33,34 @@ export function linear(g: Graph, x: Tensor, weight: Matrix, options: LinearOptio
   const rows = elements(x.shape) / inner;
   const out = g.temp(options.label ?? "linear", [...x.shape.slice(0, -1), cols]);
   const { activation = "none", bias, residual } = options;
-  const tiles = Math.ceil(rows / 64) * Math.ceil(cols / 64);
-  g.add(
-    matmul,
-    {
-      elem: weightElem(tensor, g.capabilities),
-      vec: vecOf(inner),
-      activation,
-      bias: bias !== undefined,
-      residual: residual !== undefined,
-      // Large tiles read less but leave a GPU idle when there are few of them.
-      threads: !g.capabilities.adapter.software && tiles >= 64 ? 16 : 8,
-    },
-    { rows, inner, cols, stride4: Math.ceil(inner / 4) },
-    { x, weight: tensor, out, ...(bias ? { bias } : {}), ...(residual ? { residual } : {}) },
-  );
+  const constants = {
+    elem: weightElem(tensor, g.capabilities),
+    vec: vecOf(inner),
+    activation,
+    bias: bias !== undefined,
+    residual: residual !== undefined,
+  };
+  const stride4 = Math.ceil(inner / 4);
+  const tensors = { x, weight: tensor, out, ...(bias ? { bias } : {}), ...(residual ? { residual } : {}) };
+  if (g.capabilities.adapter.software) {
+    // A linear layer is a convolution of one tap; the kernel without barriers is two to three times as fast on a CPU.
+    const frames = { batch: 1, framesIn: rows, framesOut: rows };
+    const params = {
+      ...frames,
+      channelsIn: inner,
+      channelsOut: cols,
+      stride4,
+      taps: 1,
+      stride: 1,
+      dilation: 1,
+      padLeft: 0,
+    };
+    g.add(conv1dDirect, { ...constants, upsample: 1 }, params, tensors);
+  } else {
+    // Large tiles read less but leave a GPU idle when there are few of them.
+    const threads = Math.ceil(rows / 64) * Math.ceil(cols / 64) >= 64 ? 16 : 8;
+    g.add(matmul, { ...constants, threads }, { rows, inner, cols, stride4 }, tensors);
+  }
   return out;
 }
 
