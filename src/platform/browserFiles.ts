@@ -74,7 +74,7 @@ function addressFolder(source: string | URL): Folder {
       const response = await request(address(path), { method: "HEAD" });
       return response.ok;
     },
-    open: (path) => openAddress(address(path)),
+    open: async (path) => openAddress(address(path)),
   };
 }
 

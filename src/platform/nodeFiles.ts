@@ -56,7 +56,7 @@ export async function openFolder(path: string): Promise<Folder> {
   }
   return {
     name: path,
-    has: (file) =>
+    has: async (file) =>
       access(join(path, checkedPath(file, path))).then(
         () => true,
         () => false,
