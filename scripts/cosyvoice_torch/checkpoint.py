@@ -6,9 +6,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from . import speaker, speech_tokenizer
 from .config import Config, read_config
 from .flow import Flow
 from .lm import Qwen2LM
+from .onnx_weights import read_onnx
+from .speaker import SpeakerEncoder
+from .speech_tokenizer import SpeechTokenizer
+from .text import Tokenizer
 from .vocoder import Hift
 
 LENGTH, DIRECTION = "parametrizations.weight.original0", "parametrizations.weight.original1"
@@ -90,7 +95,14 @@ class Model:
         return self._part("vocoder", make)
 
     @property
-    def tokenizer(self):
-        from .text import Tokenizer
+    def speech_tokenizer(self) -> SpeechTokenizer:
+        path = self.folder / "speech_tokenizer_v2.onnx"
+        return self._part("speech_tokenizer", lambda: speech_tokenizer.from_state(read_onnx(path)))
 
+    @property
+    def speaker(self) -> SpeakerEncoder:
+        return self._part("speaker", lambda: speaker.from_state(read_onnx(self.folder / "campplus.onnx")))
+
+    @property
+    def tokenizer(self) -> Tokenizer:
         return self._part("tokenizer", lambda: Tokenizer(self.folder / "CosyVoice-BlankEN"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from . import features
 from . import lm as language
 from .checkpoint import Model
 from .encoder import chunk_mask
@@ -74,6 +75,31 @@ def _whole(model: Model, x: Tensors) -> Tensors:
     return {"samples": whole(model.flow, model.vocoder, *conditions)}
 
 
+def _mel24k(_: Model, x: Tensors) -> Tensors:
+    return {"mel": features.mel24k(x["samples"])}
+
+
+def _resample(_: Model, x: Tensors) -> Tensors:
+    return {"samples_out": features.resample(x["samples"], int(x["from"]), int(x["to"]))}
+
+
+def _whisper_mel(_: Model, x: Tensors) -> Tensors:
+    return {"log_mel": features.whisper_mel(x["samples"])}
+
+
+def _speech_tokenizer(model: Model, x: Tensors) -> Tensors:
+    hidden, ids = model.speech_tokenizer(features.whisper_mel(x["samples"])[None])
+    return {"hidden": hidden, "ids": ids}
+
+
+def _fbank(_: Model, x: Tensors) -> Tensors:
+    return {"fbank": features.fbank(x["samples"])}
+
+
+def _speaker(model: Model, x: Tensors) -> Tensors:
+    return {"embedding": model.speaker(features.fbank(x["samples"]))}
+
+
 _VOICE = ("token", "prompt_token", "prompt_feat", "embedding")
 
 STAGES: dict[str, Stage] = {
@@ -88,6 +114,12 @@ STAGES: dict[str, Stage] = {
     "source": Stage(("f0", "phase", "noise"), _source),
     "stream": Stage(_VOICE, _stream),
     "whole": Stage(_VOICE, _whole),
+    "mel24k": Stage(("samples",), _mel24k),
+    "resample": Stage(("samples", "from", "to"), _resample),
+    "whisper_mel": Stage(("samples",), _whisper_mel),
+    "speech_tokenizer": Stage(("samples",), _speech_tokenizer),
+    "fbank": Stage(("samples",), _fbank),
+    "speaker": Stage(("samples",), _speaker),
 }
 
 

@@ -13,6 +13,10 @@ from .stages import STAGES, run_stage
 from .text import front_end
 
 
+NEEDS = {"speech_tokenizer": "speech_tokenizer_v2.onnx", "speaker": "campplus.onnx"}
+"""Files that a checkpoint may lack."""
+
+
 @dataclass(frozen=True)
 class Row:
     stage: str
@@ -60,7 +64,10 @@ def verify(folder: Path, model_dir: Path | None = None, stages: set[str] | None 
             continue
         for name, case in stage_cases.items():
             if stage not in STAGES:
-                yield Row(stage, name, "*", None, None, "skip", "not computed by this package")
+                yield Row(stage, name, "*", None, None, "skip", "unknown stage")
+                continue
+            if stage in NEEDS and not (model.folder / NEEDS[stage]).exists():
+                yield Row(stage, name, "*", None, None, "skip", f"the model has no {NEEDS[stage]}")
                 continue
             for tensor, out in run_stage(model, stage, case).items():
                 if tensor in case:
