@@ -55,7 +55,10 @@ export interface Window {
   readonly keepTo: number;
 }
 
-/** Covers `frames` with windows of at most `longest` frames, each with `halo` frames around what it keeps, of nearly equal length. */
+/**
+ * Covers `frames` with windows of nearly equal length, at most `longest` frames with the `halo` around what each keeps. (Where
+ * `longest` has no room for two halos, windows keep one frame and are longer than that.)
+ */
 export function windows(frames: number, longest: number, halo: number): Window[] {
   if (frames <= longest) return [{ from: 0, to: frames, keepFrom: 0, keepTo: frames }];
   const kept = Math.max(1, longest - 2 * halo);
@@ -67,18 +70,23 @@ export function windows(frames: number, longest: number, halo: number): Window[]
   });
 }
 
+interface Parts {
+  readonly weights: readonly Weights[];
+  readonly net: Hift;
+  readonly predictor: Pitch;
+  readonly mix: SourceMix;
+  /** Frames of the longest window, and what each needs around it. */
+  readonly longest: number;
+  readonly halo: number;
+}
+
 export class Vocoder {
   private constructor(
     private readonly device: Device,
     readonly config: VocoderConfig,
     /** Samples per second. */
     readonly rate: number,
-    private readonly weights: readonly Weights[],
-    private readonly net: Hift,
-    private readonly predictor: Pitch,
-    private readonly mix: SourceMix,
-    private readonly longest: number,
-    private readonly halo: number,
+    private readonly parts: Parts,
   ) {}
 
   /** @throws FileError when the model holds no vocoder or a tensor does not fit. */
@@ -86,27 +94,17 @@ export class Vocoder {
     const { vocoder, sampleRate } = model.config;
     if (!vocoder) throw new FileError(`${model.name}: holds no vocoder; convert a checkpoint that has hift.pt`);
     const source = model.tensors("vocoder");
-    const weights = new Weights(device, source, model.dtype);
-    const precise = new Weights(device, source, "f32");
+    const weights = [new Weights(device, source, model.dtype), new Weights(device, source, "f32")] as const;
     try {
-      const net = await loadHift(weights, vocoder);
-      const predictor = await loadPitch(precise, vocoder);
+      const net = await loadHift(weights[0], vocoder);
+      const predictor = await loadPitch(weights[1], vocoder);
       const [bias = 0] = await source.read("m_source.l_linear.bias");
       const mix = { weight: await source.read("m_source.l_linear.weight"), bias };
-      return new Vocoder(
-        device,
-        vocoder,
-        sampleRate,
-        [weights, precise],
-        net,
-        predictor,
-        mix,
-        options.windowFrames ?? Math.max(1, Math.floor(WINDOW_BYTES / largestFrameBytes(vocoder))),
-        receptiveFrames(vocoder, net.convPre.weight.taps, net.convPost.weight.taps),
-      );
+      const longest = options.windowFrames ?? Math.max(1, Math.floor(WINDOW_BYTES / largestFrameBytes(vocoder)));
+      const halo = receptiveFrames(vocoder, net.convPre.weight.taps, net.convPost.weight.taps);
+      return new Vocoder(device, vocoder, sampleRate, { weights, net, predictor, mix, longest, halo });
     } catch (error) {
-      weights.destroy();
-      precise.destroy();
+      for (const part of weights) part.destroy();
       throw error;
     }
   }
@@ -119,8 +117,9 @@ export class Vocoder {
   /** Mel [M, melBins] -> Hz per frame [M]. */
   async f0(mel: Float32Array | ResidentTensor): Promise<Float32Array> {
     return this.withMel(mel, async (resident) => {
+      if (dim(resident, 0) === 0) return new Float32Array(0);
       const graph = new Graph("pitch", this.device.capabilities);
-      const out = graph.keep(pitch(graph, resident, this.predictor));
+      const out = graph.keep(pitch(graph, resident, this.parts.predictor));
       const program = await Program.compile(this.device, graph);
       try {
         program.run();
@@ -133,7 +132,7 @@ export class Vocoder {
 
   /** f0 [M] and unit Gaussian noise [M · samplesPerFrame, overtones + 1] (null: none) -> source signal [M · samplesPerFrame]. */
   source({ f0, noise }: { readonly f0: Float32Array; readonly noise: Float32Array | null }): Float32Array {
-    return harmonicSource(f0, noise, this.mix, this.config, this.rate);
+    return harmonicSource(f0, noise, this.parts.mix, this.config, this.rate);
   }
 
   /** Mel [M, melBins] and source [M · samplesPerFrame] -> samples [M · samplesPerFrame]. */
@@ -150,7 +149,7 @@ export class Vocoder {
       const sourceTensor = device.upload("vocoder source", [source.length], source);
       const out = device.tensor("vocoder samples", [source.length]);
       try {
-        for (const window of windows(frames, this.longest, this.halo)) {
+        for (const window of windows(frames, this.parts.longest, this.parts.halo)) {
           checkCancelled(signal);
           await this.decodeWindow(resident, sourceTensor, out, window);
         }
@@ -186,7 +185,7 @@ export class Vocoder {
   }
 
   destroy(): void {
-    for (const weights of this.weights) weights.destroy();
+    for (const weights of this.parts.weights) weights.destroy();
   }
 
   private async decodeWindow(
@@ -202,7 +201,7 @@ export class Vocoder {
     graph.copy(mel, from * bins * 4, melPart, 0, (to - from) * bins * 4);
     const sourcePart = graph.temp("source", [(to - from) * perFrame]);
     graph.copy(source, from * perFrame * 4, sourcePart, 0, (to - from) * perFrame * 4);
-    const samples = hift(graph, melPart, sourcePart, this.net, this.config);
+    const samples = hift(graph, melPart, sourcePart, this.parts.net, this.config);
     graph.copy(
       samples,
       (keepFrom - from) * perFrame * 4,
