@@ -13,10 +13,14 @@ from tokenizers import models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as BpeTokenizer
 from torch import Tensor
 
+from . import speaker, speech_tokenizer
 from .checkpoint import DIRECTION, LENGTH, build
 from .config import EstimatorConfig, FlowConfig, LmConfig, VocoderConfig
 from .flow import Flow
 from .lm import Qwen2LM
+from .onnx_writer import write_speaker, write_speech_tokenizer
+from .speaker import SpeakerEncoder
+from .speech_tokenizer import SpeechTokenizer
 from .synthetic import materialise
 from .text import LOAD_TIME_TOKENS, has_han
 from .vocoder import Hift
@@ -59,6 +63,11 @@ class Sizes:
     """How hift.pt names normed weights: `parametrizations` or `legacy`."""
     trainer_keys: bool = False
     """Add the integers `epoch` and `step` to llm.pt and flow.pt, as a fine-tuning run does."""
+    front_end: bool = True
+    """Write campplus.onnx (28 MB, one size) and speech_tokenizer_v2.onnx as well."""
+    tokenizer_width: int = 1280
+    tokenizer_layers: int = 6
+    tokenizer_ffn: int = 5120
     voices: list[str] = field(default_factory=lambda: ["alice", "中文女"])
 
     def __post_init__(self) -> None:
@@ -92,7 +101,7 @@ PRESETS: dict[str, Sizes] = {
         **dict(lm_layers=3, lm_width=128, lm_heads=2, lm_kv_heads=1, lm_ffn=352, merges=512),
         **dict(flow_input=128, flow_width=128, flow_heads=2, flow_ffn=256, flow_blocks=2, flow_up_blocks=2),
         **dict(estimator_channels=128, estimator_heads=2, estimator_blocks=2, estimator_mid_blocks=2),
-        **dict(hift_base=128, f0_width=64),
+        **dict(hift_base=128, f0_width=64, tokenizer_width=128, tokenizer_layers=2, tokenizer_ffn=512),
     ),
 }
 
@@ -256,12 +265,28 @@ def write_release(
         state = materialise([(by, shape) for _, by, shape in names], fill, Path(scratch))
         _save(folder / "hift.pt", {name: state[by] for name, by, _ in names})
 
+    if sizes.front_end:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".scratch-") as scratch:
+            write_front_end(folder, sizes, fill, Path(scratch))
     voices = {}
     for voice in sizes.voices:
         embedding = torch.empty(1, 192)
         fill(f"{voice}.embedding", embedding)
         voices[voice] = {"embedding": embedding * 13.0}
     _save(folder / "spk2info.pt", voices)
+
+
+def write_front_end(folder: Path, sizes: Sizes, fill: Callable[[str, Tensor], None], scratch: Path) -> None:
+    """`speech_tokenizer_v2.onnx` and `campplus.onnx`. A folded weight is filled under its own name, as if it had no norm to fold."""
+    tokenizer = build(SpeechTokenizer, sizes.tokenizer_width, sizes.tokenizer_layers, sizes.tokenizer_ffn)
+    tokenizer = speech_tokenizer.from_state(
+        materialise([(n, v.shape) for n, v in tokenizer.state_dict().items()], fill, scratch)
+    )
+    write_speech_tokenizer(folder / "speech_tokenizer_v2.onnx", tokenizer)
+    state = materialise([(n, v.shape) for n, v in build(SpeakerEncoder).state_dict().items()], fill, scratch)
+    last = "xvector.dense.nonlinear.batchnorm"
+    state[f"{last}.weight"], state[f"{last}.bias"] = torch.ones(192), torch.zeros(192)
+    write_speaker(folder / "campplus.onnx", speaker.from_state(state))
 
 
 def official_yaml(s: Sizes) -> str:

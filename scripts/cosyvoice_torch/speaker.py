@@ -16,27 +16,25 @@ class ResBlock(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(channels, channels, 3, (stride, 1), 1)
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1)
-        self.shortcut = nn.ModuleList([nn.Conv2d(channels, channels, 1, (stride, 1))] if stride != 1 else [])
+        self.shortcut = nn.Sequential(*[nn.Conv2d(channels, channels, 1, (stride, 1))] if stride != 1 else [])
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv2(F.relu(self.conv1(x)))
-        return F.relu(y + (self.shortcut[0](x) if len(self.shortcut) else x))
+        return F.relu(y + (self.shortcut(x) if len(self.shortcut) else x))
 
 
 class Head(nn.Module):
     def __init__(self, channels: int = 32):
         super().__init__()
         self.conv1 = nn.Conv2d(1, channels, 3, 1, 1)
-        self.layer1 = nn.ModuleList([ResBlock(channels, 2), ResBlock(channels, 1)])
-        self.layer2 = nn.ModuleList([ResBlock(channels, 2), ResBlock(channels, 1)])
+        self.layer1 = nn.Sequential(ResBlock(channels, 2), ResBlock(channels, 1))
+        self.layer2 = nn.Sequential(ResBlock(channels, 2), ResBlock(channels, 1))
         self.conv2 = nn.Conv2d(channels, channels, 3, (2, 1), 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """[1, 80, T] -> [1, 320, T]"""
         y = F.relu(self.conv1(x[:, None]))
-        for block in [*self.layer1, *self.layer2]:
-            y = block(y)
-        return F.relu(self.conv2(y)).flatten(1, 2)
+        return F.relu(self.conv2(self.layer2(self.layer1(y)))).flatten(1, 2)
 
 
 class BatchNorm(nn.Module):
@@ -74,7 +72,8 @@ class ContextMask(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         frames = x.shape[2]
         segments = F.avg_pool1d(x, SEGMENT, SEGMENT, ceil_mode=True)
-        context = x.mean(2, keepdim=True) + segments.repeat_interleave(SEGMENT, 2)[:, :, :frames]
+        shared = segments[..., None].expand(-1, -1, -1, SEGMENT).flatten(2)[:, :, :frames]
+        context = x.mean(2, keepdim=True) + shared
         return self.linear_local(x) * torch.sigmoid(self.linear2(F.relu(self.linear1(context))))
 
 
@@ -87,6 +86,15 @@ class DenseLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.cam_layer(F.relu(self.linear1(F.relu(self.nonlinear1(x)))))
+
+
+class DenseBlock(nn.ModuleDict):
+    """Each layer's output is appended to what it saw."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.values():
+            x = torch.cat([x, layer(x)], 1)
+        return x
 
 
 class Transit(nn.Module):
@@ -124,7 +132,7 @@ class XVector(nn.Module):
         self.tdnn = Tdnn(320, channels)
         for b, (layers, dilation) in enumerate(BLOCKS, 1):
             block = {f"tdnnd{i + 1}": DenseLayer(channels + i * growth, growth, bottleneck, dilation) for i in range(layers)}
-            self.add_module(f"block{b}", nn.ModuleDict(block))
+            self.add_module(f"block{b}", DenseBlock(block))
             channels += layers * growth
             self.add_module(f"transit{b}", Transit(channels, channels // 2, b == len(BLOCKS)))
             channels //= 2
@@ -134,9 +142,7 @@ class XVector(nn.Module):
         """[1, 320, T] -> [1, 192]"""
         x = self.tdnn(x)
         for b in range(1, len(BLOCKS) + 1):
-            for layer in getattr(self, f"block{b}").values():
-                x = torch.cat([x, layer(x)], 1)
-            x = getattr(self, f"transit{b}")(x)
+            x = getattr(self, f"transit{b}")(getattr(self, f"block{b}")(x))
         x = F.relu(x)
         return self.dense(torch.cat([x.mean(2), x.std(2)], 1))
 
@@ -149,7 +155,11 @@ class SpeakerEncoder(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """fbank [T, 80] -> [192]"""
-        return self.xvector(self.head(features.T[None]))[0]
+        return self.batched(features[None])[0]
+
+    def batched(self, features: Tensor) -> Tensor:
+        """[B, T, 80] -> [B, 192]"""
+        return self.xvector(self.head(features.transpose(1, 2)))
 
 
 def from_state(state: dict[str, Tensor]) -> SpeakerEncoder:

@@ -1,0 +1,94 @@
+"""The two ONNX files of the layout: exported from our modules, then named as the released files are: folded weights anonymous."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import torch
+from onnx import helper
+from torch import Tensor, nn
+
+from .speaker import SpeakerEncoder
+from .speech_tokenizer import SpeechTokenizer
+
+OPSET = 17
+TOKENIZER_FIRST, SPEAKER_FIRST = 2216, 4423
+"""Where the released files start to count their anonymous weights."""
+
+
+class _Tokenizer(SpeechTokenizer):
+    """mel [1, 128, T], length [1] -> ids [1, S], length"""
+
+    def forward(self, mel: Tensor, mel_length: Tensor) -> tuple[Tensor, Tensor]:
+        return self.quantizer(self.encode(mel)), (mel_length + 3) // 4
+
+
+class _Speaker(SpeakerEncoder):
+    def forward(self, features: Tensor) -> Tensor:
+        return self.batched(features)
+
+
+def _export(module: nn.Module, inputs: tuple[Tensor, ...], path: Path, **options) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracing exporter is the one that keeps module scopes in node names
+        torch.onnx.export(module, inputs, path, dynamo=False, opset_version=OPSET, **options)
+
+
+def _rename(path: Path, anonymous: Callable[[str], bool], first: int) -> None:
+    """Gives weights that `anonymous` picks the name onnx::<operator>_<number>, in graph order, after the named ones."""
+    model = onnx.load(str(path))
+    graph = model.graph
+    tensors = {t.name: t for t in graph.initializer}
+    names: dict[str, str] = {}
+    for node in graph.node:
+        for i, name in enumerate(node.input):
+            if name in tensors and name not in names and anonymous(name):
+                names[name] = f"onnx::{node.op_type}_{first + len(names)}"
+            node.input[i] = names.get(name, name)
+    kept = [t for name, t in tensors.items() if name not in names]
+    for old, new in names.items():
+        tensors[old].name = new
+    ordered = kept + [tensors[old] for old in names]
+    del graph.initializer[:]
+    graph.initializer.extend(ordered)
+    onnx.save(model, str(path))
+
+
+def write_speech_tokenizer(path: Path, module: SpeechTokenizer) -> None:
+    module.__class__ = _Tokenizer
+    try:
+        example = (torch.zeros(1, 128, 40), torch.tensor([40], dtype=torch.int32))
+        names = {"input_names": ["mel", "mel_length"], "output_names": ["indices", "length_out"]}
+        _export(module, example, path, dynamic_axes={"mel": {2: "T"}, "indices": {1: "S"}}, **names)
+    finally:
+        module.__class__ = SpeechTokenizer
+    clean = ("fsmn_block.weight", "quantizer.project_in.bias")
+    _rename(path, lambda name: not name.endswith(clean), TOKENIZER_FIRST)
+
+
+def write_speaker(path: Path, module: SpeakerEncoder) -> None:
+    module.__class__ = _Speaker
+    try:
+        names = {"input_names": ["input"], "output_names": ["output"]}
+        _export(module, (torch.zeros(1, 260, 80),), path, dynamic_axes={"input": {0: "batch", 1: "frames"}}, **names)
+    finally:
+        module.__class__ = SpeakerEncoder
+    folded = ("head.", "xvector.tdnn.", "xvector.transit3.linear.")
+
+    def anonymous(name: str) -> bool:
+        return name.startswith(folded) or (".linear1." in name and "cam_layer" not in name)
+
+    _rename(path, anonymous, SPEAKER_FIRST)
+    _without_affine(path, "xvector.dense.nonlinear.batchnorm.")
+
+
+def _without_affine(path: Path, prefix: str) -> None:
+    """The last norm has no weight and bias of its own: ones and zeros stand in Constant nodes."""
+    model = onnx.load(str(path))
+    graph = model.graph
+    for kind in ("bias", "weight"):
+        tensor = next(t for t in graph.initializer if t.name == prefix + kind)
+        graph.initializer.remove(tensor)
+        graph.node.insert(0, helper.make_node("Constant", [], [prefix + kind], f"/{prefix.replace('.', '/')}{kind}", value=tensor))
+    onnx.save(model, str(path))
