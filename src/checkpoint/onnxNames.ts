@@ -70,11 +70,18 @@ export async function speechTokenizerTensors(graph: OnnxGraph): Promise<OnnxTens
       set(`encoder.${scope}.weight`, await constants.input(node, 1));
     } else if (/^quantizer(\..*)?\.project_(in|down)$/.test(scope)) {
       await linear("quantizer._codebook.project_down", node, { constants, set });
+    } else if (node.op === "Add" && node.inputs.includes(FSQ_BIAS)) {
+      // Wherever the projection stands, its bias kept its name, and the matrix product is the other term.
+      set("quantizer._codebook.project_down.bias", await graph.tensor(FSQ_BIAS));
+      const product = graph.nodes.find(({ outputs }) => outputs.some((output) => node.inputs.includes(output)));
+      if (product) await linear("quantizer._codebook.project_down", product, { constants, set });
     }
   }
   if (tensors.size === 0) throw new FileError(`${graph.name}: no node of a speech tokenizer v2 in it`);
   return { tensors, attributes };
 }
+
+const FSQ_BIAS = "quantizer.project_in.bias";
 
 interface Sink {
   readonly constants: Constants;

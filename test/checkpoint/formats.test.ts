@@ -271,6 +271,12 @@ describe("hyperpyyaml", () => {
     });
   });
 
+  it("reads lists that close at the margin, as the release has them", () => {
+    const text = "k: 2\na: !name:x.y\n    n: 2\nlist: [\n    !ref <a>,\n    !ref <k>,\n] # end\nlr: 1e-5\n";
+    const a = { "!": "name:x.y", n: 2 };
+    expect(parse(text)).toEqual({ k: 2, a, list: [a, 2], lr: 1e-5 });
+  });
+
   it.each([
     ["a reference to nothing", "a: !ref <b>", /<b> refers to nothing/],
     ["a circle", "a: !ref <b>\nb: !ref <a>", /deeper than/],
