@@ -3,6 +3,9 @@
  * token counts alone, never on timing, so a replay makes the same chunks. Unlike there, the hop starts anew for every utterance.
  */
 import { InputError } from "./errors.js";
+import type { Flow } from "./flow/flow.js";
+import { VocoderStream, type VocoderStreamOptions } from "./vocoder/streaming.js";
+import type { Vocoder } from "./vocoder/vocoder.js";
 
 /** Tokens of the first hop; the length of the attention chunk that streaming was trained with. */
 export const FIRST_HOP = 25;
@@ -57,5 +60,40 @@ export function chunkSchedule(tokens: number, options: ScheduleOptions): Chunk[]
     if (next.chunk.final) return chunks;
     offset = next.chunk.end - options.lookahead;
     hop = next.hop;
+  }
+}
+
+/** Speech tokens, and the voice they are spoken in. */
+export interface TokensToSpeak {
+  readonly token: Int32Array; // [S]
+  readonly promptToken: Int32Array; // [P]
+  readonly promptFeat: Float32Array; // [P · tokenMelRatio, melBins]
+  readonly embedding: Float32Array; // [speakerWidth]
+}
+
+/**
+ * The samples of an utterance chunk by chunk. Every chunk runs the flow over the prompt and all tokens so far and keeps what is new.
+ * The last one is computed with full attention, as upstream.
+ */
+export async function* streamSpeech(
+  flow: Flow,
+  vocoder: Vocoder,
+  { token, ...voice }: TokensToSpeak,
+  options: VocoderStreamOptions,
+): AsyncGenerator<Float32Array> {
+  const { lookahead, melBins } = flow.config;
+  const out = new VocoderStream(vocoder, options);
+  for (const { offset, end, final } of chunkSchedule(token.length, {
+    promptTokens: voice.promptToken.length,
+    lookahead,
+  })) {
+    const { mel } = await flow.run({
+      ...voice,
+      token: token.subarray(0, end),
+      streaming: !final,
+      finalize: final,
+      ...(options.signal ? { signal: options.signal } : {}),
+    });
+    yield await out.push(mel.subarray(offset * flow.tokenMelRatio * melBins), final);
   }
 }

@@ -110,3 +110,29 @@ test("no file is longer than about 400 lines", () => {
   const long = everything.filter(({ path }) => read(path).split("\n").length > 420);
   expect(long.map(({ path }) => path)).toEqual([]);
 });
+
+test("the public names, types included, are pinned", () => {
+  const exported = [...read("src/index.ts").matchAll(/export (type )?\{([^}]*)\}/g)].flatMap((match) =>
+    (match[2] as string).split(",").map((name) => name.replace(/\btype\b/, "").trim()),
+  );
+  expect(exported.filter((name) => name !== "").sort()).toEqual([
+    "AdapterReportData",
+    "CancelledError",
+    "CosyVoice",
+    "CosyVoiceError",
+    "DeviceError",
+    "FileError",
+    "InputError",
+    "InternalError",
+    "LoadOptions",
+    "ModelSource",
+    "Progress",
+    "SpeakOptions",
+    "Speech",
+    "SpokenSegment",
+    "Stop",
+    "Timings",
+    "WeightDtype",
+    "encodeWav",
+  ]);
+});

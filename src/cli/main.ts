@@ -7,9 +7,12 @@ import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { CancelledError, CosyVoiceError } from "../errors.js";
 import { registerBench } from "./bench.js";
+import { registerConvert } from "./convert.js";
 import { registerDoctor } from "./doctor.js";
 import { INTERRUPTED_STATUS, interrupted, listenForInterrupts } from "./interrupt.js";
 import { example, globalOptions } from "./options.js";
+import { registerParity } from "./parity.js";
+import { registerSpeak } from "./speak.js";
 
 const BAD_USAGE = 2;
 
@@ -41,6 +44,9 @@ function createProgram(): Command {
     .addHelpText("after", example('cosyvoice speak "Hello, it works." -o hello.wav'));
   // Every command inherits the settings above, so it must be made by `program.command`.
   registerDoctor(program);
+  registerConvert(program);
+  registerSpeak(program);
+  registerParity(program);
   registerBench(program);
   return program;
 }

@@ -1,0 +1,180 @@
+/** `cosyvoice speak`: text to a WAV file. */
+import { stat } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import type { Command } from "commander";
+import { mel24k } from "../audio/mel.js";
+import { encodeWav } from "../audio/wav.js";
+import type { WeightDtype } from "../checkpoint/model.js";
+import { CosyVoice, type Speech } from "../cosyvoice.js";
+import { FileError } from "../errors.js";
+import { atomicWrite } from "./atomicWrite.js";
+import { interrupted } from "./interrupt.js";
+import { dtypeOption, example, globalOptions, positiveNumber, wholeNumber } from "./options.js";
+import { showProgress } from "./progress.js";
+import { spectrogramPng } from "./spectrogram.js";
+import { readStream, readTextFile } from "./textInput.js";
+
+interface Options {
+  readonly model?: string;
+  readonly voice?: string;
+  readonly textFile?: string;
+  readonly output: string;
+  readonly seed: number;
+  readonly speed: number;
+  readonly dtype?: WeightDtype;
+  readonly spectrogram?: string;
+  readonly json?: boolean;
+}
+
+const STDOUT = "-";
+
+export function registerSpeak(program: Command): void {
+  program
+    .command("speak")
+    .summary("speak a text into a WAV file")
+    .description(
+      "Speak a text into a WAV file. Without --model, the small model that comes with the package speaks; its weights are random, so it makes noise.",
+    )
+    .argument("[text]", "the text; without it --text-file or stdin is read")
+    .option("--text-file <file>", "read the text from a file")
+    .option("--model <dir>", "a converted model folder, or an official release")
+    .option("--voice <name>", "a voice of the model; needed when it has several")
+    .option("-o, --output <file>", 'the WAV file to write; "-" for stdout', "speech.wav")
+    .option("--seed <n>", "same seed, text, voice, model and adapter: same samples", wholeNumber, 0)
+    .option("--speed <x>", "0.5 to 2 times as fast", positiveNumber, 1)
+    .addOption(dtypeOption())
+    .option("--spectrogram <file.png>", "also draw the speech as a log-mel spectrogram")
+    .option("--json", "print one JSON object instead of the summary")
+    .addHelpText(
+      "after",
+      example(
+        'cosyvoice speak "Hello, it works." -o hello.wav',
+        "cosyvoice speak --text-file story.txt --model CosyVoice2-0.5B-f16 --voice anna --seed 7 --speed 1.1",
+      ),
+    )
+    .action(async (text: string | undefined, options: Options, command: Command) => {
+      await requireWritable(options.output);
+      if (options.spectrogram !== undefined) await requireWritable(options.spectrogram);
+      const spoken = await speak(await textOf(text, options, command), options, globalOptions(command).adapter);
+      // The WAV itself may have gone to stdout.
+      const out = options.output === STDOUT ? process.stderr : process.stdout;
+      out.write(options.json ? `${JSON.stringify(facts(spoken, options), null, 2)}\n` : summary(spoken, options));
+    });
+}
+
+interface Spoken {
+  readonly speech: Speech;
+  readonly tts: Pick<CosyVoice, "adapter" | "dtype" | "memory">;
+}
+
+async function textOf(text: string | undefined, { textFile }: Options, command: Command): Promise<string> {
+  const usage = (message: string): never => command.error(`error: ${message}`);
+  if (text !== undefined && textFile !== undefined) usage("give the text as an argument or with --text-file, not both");
+  if (text !== undefined) return text;
+  if (textFile !== undefined) return readTextFile(textFile);
+  if (process.stdin.isTTY) usage("there is no text; give it as an argument, with --text-file, or on stdin");
+  return readStream(process.stdin);
+}
+
+async function speak(text: string, options: Options, adapter: string | undefined): Promise<Spoken> {
+  const { voice, seed, speed, dtype, output } = options;
+  if (options.model === undefined) {
+    process.stderr.write(
+      "no --model: a tiny model with random weights speaks, which gives noise of the right length\n",
+    );
+  }
+  const loading = showProgress("loading");
+  const tts = await CosyVoice.load(options.model ?? tinyModel(), {
+    ...(adapter !== undefined ? { adapter } : {}),
+    ...(dtype ? { dtype } : {}),
+    signal: interrupted,
+    onProgress: ({ what, done, total }) => loading.update(done, total, what),
+  }).finally(() => loading.stop());
+  try {
+    const { name, driver, software } = tts.adapter;
+    process.stderr.write(`speaking on ${name} (${driver}${software ? ", a software GPU" : ""})\n`);
+    const speaking = showProgress("speaking");
+    const speech = await tts
+      .speak(text, {
+        ...(voice !== undefined ? { voice } : {}),
+        seed,
+        speed,
+        signal: interrupted,
+        onProgress: ({ what, done, total }) => speaking.update(done, total, what),
+      })
+      .finally(() => speaking.stop());
+    const wav = encodeWav(speech.samples, speech.sampleRate);
+    if (options.spectrogram !== undefined) {
+      const mel = mel24k(speech.samples, tts.config.mel, speech.sampleRate);
+      await atomicWrite(options.spectrogram, spectrogramPng(mel, tts.config.mel.bins));
+    }
+    if (output === STDOUT) process.stdout.write(wav);
+    else await atomicWrite(output, wav);
+    return { speech, tts };
+  } finally {
+    tts.destroy();
+  }
+}
+
+/** The model that is part of the package: random weights, every stage. */
+function tinyModel(): string {
+  return join(dirname(createRequire(import.meta.url).resolve("cosyvoice-webgpu/package.json")), "weights", "tiny");
+}
+
+/** Fails before the work rather than after it. */
+async function requireWritable(path: string): Promise<void> {
+  if (path === STDOUT) return;
+  const folder = await stat(dirname(path)).catch(() => undefined);
+  if (!folder?.isDirectory()) throw new FileError(`${path}: the folder ${dirname(path)} does not exist`);
+  const there = await stat(path).catch(() => undefined);
+  if (there?.isDirectory()) throw new FileError(`${path}: it is a folder, name a file`);
+}
+
+function facts({ speech, tts }: Spoken, { output, seed, voice, speed }: Options) {
+  const { samples, sampleRate, tokens, stop, segments, timings, dispatchesPerToken } = speech;
+  const seconds = samples.length / sampleRate;
+  return {
+    output,
+    seconds,
+    samples: samples.length,
+    sampleRate,
+    tokens,
+    stop,
+    realTimeFactor: seconds > 0 ? timings.total / 1000 / seconds : null,
+    milliseconds: timings,
+    dispatchesPerToken,
+    segments,
+    voice: voice ?? null,
+    seed,
+    speed,
+    dtype: tts.dtype,
+    adapter: tts.adapter,
+    pipelines: tts.memory.pipelines,
+    gpuBytesPeak: tts.memory.peak,
+    residentBytesPeak: process.resourceUsage().maxRSS * 1024,
+  };
+}
+
+function summary(spoken: Spoken, options: Options): string {
+  const { seconds, tokens, stop, realTimeFactor, milliseconds: ms, ...rest } = facts(spoken, options);
+  const stopped = stop === "length" ? "at the greatest length" : `by ${stop}`;
+  const lm = ms.lmPrefill + ms.lmDecode;
+  const tokensPerSecond = ms.lmDecode > 0 ? (1000 * tokens) / ms.lmDecode : 0;
+  const row = (stage: string, time: number, more = "") =>
+    `  ${stage.padEnd(15)}${time.toFixed(0).padStart(7)} ms${more}`;
+  return [
+    `${options.output}: ${seconds.toFixed(2)} s of audio, ${tokens} speech tokens, stopped ${stopped}`,
+    `real-time factor ${realTimeFactor?.toFixed(2) ?? "-"} (${(ms.total / 1000).toFixed(2)} s of work), seed ${options.seed}, ${rest.dtype} weights`,
+    row("text", ms.text),
+    row(
+      "language model",
+      lm,
+      `  ${ms.lmPrefill.toFixed(0)} ms to the first token, then ${tokensPerSecond.toFixed(1)} tokens/s; ${rest.dispatchesPerToken.toFixed(0)} dispatches per token`,
+    ),
+    row("flow", ms.flow),
+    row("vocoder", ms.vocoder),
+    `  ${rest.pipelines} pipelines, ${(rest.gpuBytesPeak / 1e6).toFixed(0)} MB of GPU memory at most, ${(rest.residentBytesPeak / 1e6).toFixed(0)} MB resident at most`,
+    "",
+  ].join("\n");
+}
