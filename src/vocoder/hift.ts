@@ -88,7 +88,12 @@ export async function loadHift(weights: Weights, vocoder: VocoderConfig): Promis
 
 /** mel [M, melBins], source [M · samplesPerFrame] -> samples [M · samplesPerFrame], clamped to ±audioLimit. */
 export function hift(g: Graph, mel: Tensor, source: Tensor, net: Hift, vocoder: VocoderConfig): Tensor {
-  const spectrum = stft(g, source, net.fourier); // [R·M + 1, size + 2], R the product of all rates
+  return istft(g, hiftSpectrum(g, mel, source, net, vocoder), net.fourier, vocoder.audioLimit);
+}
+
+/** The same up to log-magnitudes and phases: [R·M + 1, size + 2], R the product of all up-sampling rates. */
+export function hiftSpectrum(g: Graph, mel: Tensor, source: Tensor, net: Hift, vocoder: VocoderConfig): Tensor {
+  const spectrum = stft(g, source, net.fourier); // [R·M + 1, size + 2]
   let x = convSame(g, mel, net.convPre); // [M, base]
   for (const [i, stage] of net.stages.entries()) {
     const rate = vocoder.upRates[i] as number;
@@ -118,7 +123,7 @@ export function hift(g: Graph, mel: Tensor, source: Tensor, net: Hift, vocoder: 
       last ? LAST_SLOPE : 1,
     );
   }
-  return istft(g, convSame(g, x, net.convPost), net.fourier, vocoder.audioLimit);
+  return convSame(g, x, net.convPost);
 }
 
 /** Spectrum frames for one frame of up-sampling stage `stage`. */
