@@ -25,38 +25,28 @@ export function cacheBindings(access: "read" | "read_write", headDim: number) {
 /** Positions each segment holds. */
 export const cacheParams = { length0: "u32", length1: "u32", length2: "u32", length3: "u32" } as const;
 
-/** WGSL: `segmentLength(s)`. */
-export const segmentLength = `fn segmentLength(s: u32) -> u32 {
-  return select(select(params.length2, params.length3, s == 3u), select(params.length0, params.length1, s == 1u), s < 2u);
+/** WGSL: `placeOf(position)` is the segment of a position, its row there and the segment's length. */
+export const placeOf = `struct Place { segment: u32, row: u32, length: u32 }
+fn placeOf(position: u32) -> Place {
+  var place = Place(0u, position, params.length0);
+  if (place.row >= place.length) { place = Place(1u, place.row - place.length, params.length1); }
+  if (place.row >= place.length) { place = Place(2u, place.row - place.length, params.length2); }
+  if (place.row >= place.length) { place = Place(3u, place.row - place.length, params.length3); }
+  return place;
 }`;
 
-/**
- * WGSL: `storeKey(position, kvHead, d4, v)` and `storeValue`; `params.kvHeads`, `D4` and `segmentLength` must be in scope. A
- * position past the last segment is dropped.
- */
-export const storeCache = `fn storeAt(s: u32, index: u32, v: vec4f) {
-  switch s {
+/** WGSL: places of four columns of a key and of a value; `placeOf` and `D4` must be in scope. */
+export const cacheIndex = `fn keyIndex(at: Place, kvHead: u32, d4: u32) -> u32 { return (kvHead * D4 + d4) * at.length + at.row; }
+fn valueIndex(at: Place, kvHead: u32, d4: u32) -> u32 {
+  return params.kvHeads * D4 * at.length + (kvHead * at.length + at.row) * D4 + d4;
+}`;
+
+/** WGSL: `store(segment, index, v)` writes four columns; a position past the last segment writes out of bounds and is dropped. */
+export const storeCache = `fn store(segment: u32, index: u32, v: vec4f) {
+  switch segment {
 ${NUMBERS.map((s) => `    case ${s}u: { cache${s}[index] = v; }`).join("\n")}
     default: {}
   }
-}
-struct Place { segment: u32, row: u32, length: u32 }
-fn placeOf(position: u32) -> Place {
-  var row = position;
-  for (var s = 0u; s < ${SEGMENTS}u; s++) {
-    let length = segmentLength(s);
-    if (row < length) { return Place(s, row, length); }
-    row -= length;
-  }
-  return Place(${SEGMENTS}u, 0u, 0u);
-}
-fn storeKey(position: u32, kvHead: u32, d4: u32, v: vec4f) {
-  let at = placeOf(position);
-  storeAt(at.segment, (kvHead * D4 + d4) * at.length + at.row, v);
-}
-fn storeValue(position: u32, kvHead: u32, d4: u32, v: vec4f) {
-  let at = placeOf(position);
-  storeAt(at.segment, params.kvHeads * D4 * at.length + (kvHead * at.length + at.row) * D4 + d4, v);
 }`;
 
 /**
@@ -68,7 +58,7 @@ export const readCache = `${NUMBERS.map(
   var top = LOWEST;
   for (var i = lane; i < count; i += LANES) {
     var score = 0.0;
-    for (var d4 = 0u; d4 < D4; d4++) {
+    for (var d4 = 0u; d4 < params.columns; d4++) {
       score += dot(query[d4], cache${s}[(kvHead * D4 + d4) * params.length${s} + first + i]);
     }
     scores[i] = score;
@@ -108,15 +98,5 @@ export function rotate(x: string): string {
   let a = ${x}[first + j];
   let b = ${x}[first + j + HALF];
   return select(a * angle.x - b * angle.y, b * angle.x + a * angle.y, d >= HALF);
-}
-fn rotated4(first: u32, d4: u32, position: u32) -> vec4f {
-  let d = 4u * d4;
-  return vec4f(rotated(first, d, position), rotated(first, d + 1u, position), rotated(first, d + 2u, position),
-               rotated(first, d + 3u, position));
-}
-fn plain4(first: u32, d4: u32) -> vec4f {
-  var v = vec4f();
-  for (var i = 0u; i < 4u; i++) { if (4u * d4 + i < D) { v[i] = ${x}[first + 4u * d4 + i]; } }
-  return v;
 }`;
 }

@@ -12,15 +12,7 @@
  */
 import { wgsl } from "wgsl-preprocessor/wgsl-preprocessor.js";
 import { declarations, defineKernel } from "../src/gpu/kernel.js";
-import {
-  cacheBindings,
-  cacheParams,
-  readCache,
-  rotate,
-  SEGMENTS,
-  segmentLength,
-  storeCache,
-} from "./cacheFragments.js";
+import { cacheBindings, cacheIndex, cacheParams, placeOf, readCache, rotate, storeCache } from "./cacheFragments.js";
 
 export type CachedAttentionConstants = { fresh: boolean; headDim: number };
 
@@ -44,8 +36,8 @@ const bindings = ({ fresh, headDim }: CachedAttentionConstants) =>
       : {}),
   }) as const;
 
-/** `rows` is 1 with `fresh`. */
-const params = { rows: "u32", heads: "u32", kvHeads: "u32", ...cacheParams } as const;
+/** `rows` is 1 with `fresh`. `columns` is D4: software drivers take minutes to unroll loops whose count they know. */
+const params = { rows: "u32", heads: "u32", kvHeads: "u32", columns: "u32", ...cacheParams } as const;
 
 export const cachedAttention = defineKernel({
   name: "cachedAttention",
@@ -68,17 +60,22 @@ const ROWS = LANES / D4;
 const CHUNK = 1024u;
 /** Reductions go over LANES in two steps: a barrier costs more than a few reads of workgroup memory. */
 const GROUPS = 8u;
-const SEGMENTS = ${SEGMENTS}u;
 const LOWEST = -3e38;
+/** Query, new key and new value, element by element. */
+var<workgroup> turned: array<f32, ${constants.fresh ? 12 : 4}u * D4>;
 var<workgroup> query: array<vec4f, D4>;
 var<workgroup> newKey: array<vec4f, D4>;
 var<workgroup> scores: array<f32, CHUNK>;
 var<workgroup> reduced: array<f32, LANES>;
 var<workgroup> mixed: array<vec4f, LANES>;
 
-${segmentLength}
+${placeOf}
 ${readCache}
+
+fn turned4(d4: u32) -> vec4f { return vec4f(turned[4u * d4], turned[4u * d4 + 1u], turned[4u * d4 + 2u], turned[4u * d4 + 3u]); }
+
 #if ${constants.fresh}
+${cacheIndex}
 ${storeCache}
 ${rotate("q")}
 #endif
@@ -97,59 +94,61 @@ fn cachedAttention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocatio
   let count = position;
   let keyFirst = (params.heads + kvHead) * D;
   let valueFirst = keyFirst + params.kvHeads * D;
+  for (var d = lane; d < 4u * D4; d += LANES) {
+    turned[d] = rotated(head * D, d, position) * scale;
+    turned[4u * D4 + d] = rotated(keyFirst, d, position);
+    turned[8u * D4 + d] = select(0.0, q[valueFirst + min(d, D - 1u)], d < D);
+  }
+  workgroupBarrier();
   if (lane < D4) {
-    let key = rotated4(keyFirst, lane, position);
-    query[lane] = rotated4(head * D, lane, position) * scale;
+    query[lane] = turned4(lane);
+    let key = turned4(D4 + lane);
+    mix = turned4(2u * D4 + lane);
     newKey[lane] = key;
-    mix = plain4(valueFirst, lane);
     if (head % (params.heads / params.kvHeads) == 0u) {
-      storeKey(position, kvHead, lane, key);
-      storeValue(position, kvHead, lane, mix);
+      let at = placeOf(position);
+      store(at.segment, keyIndex(at, kvHead, lane), key);
+      store(at.segment, valueIndex(at, kvHead, lane), mix);
     }
   }
   workgroupBarrier();
   top = 0.0;
-  for (var d4 = 0u; d4 < D4; d4++) { top += dot(query[d4], newKey[d4]); }
+  for (var d4 = 0u; d4 < params.columns; d4++) { top += dot(query[d4], newKey[d4]); }
   total = select(0.0, 1.0, lane == 0u);
 #else
   let count = position + 1u;
   let first = (row * params.heads + head) * D;
-  if (lane < D4) {
-    var v = vec4f();
-    for (var i = 0u; i < 4u; i++) { if (4u * lane + i < D) { v[i] = q[first + 4u * lane + i]; } }
-    query[lane] = v * scale;
-  }
+  for (var d = lane; d < 4u * D4; d += LANES) { turned[d] = select(0.0, q[first + min(d, D - 1u)] * scale, d < D); }
+  workgroupBarrier();
+  if (lane < D4) { query[lane] = turned4(lane); }
   workgroupBarrier();
 #endif
 
-  var start = 0u;
-  for (var s = 0u; s < SEGMENTS; s++) {
-    let length = segmentLength(s);
-    let filled = min(length, count - min(count, start));
-    for (var chunk = 0u; chunk < filled; chunk += CHUNK) {
-      let n = min(CHUNK, filled - chunk);
-      reduced[lane] = max(top, scoreRows(s, kvHead, chunk, n, lane));
-      workgroupBarrier();
-      if (lane < GROUPS) {
-        for (var i = lane + GROUPS; i < LANES; i += GROUPS) { reduced[lane] = max(reduced[lane], reduced[i]); }
-      }
-      workgroupBarrier();
-      var newTop = reduced[0];
-      for (var i = 1u; i < GROUPS; i++) { newTop = max(newTop, reduced[i]); }
-      let fade = exp(top - newTop);
-      top = newTop;
-      total *= fade;
-      for (var i = lane; i < n; i += LANES) {
-        let weight = exp(scores[i] - top);
-        scores[i] = weight;
-        total += weight;
-      }
-      workgroupBarrier();
-      mix *= fade;
-      if (lane < ROWS * D4) { mix += mixRows(s, kvHead, chunk, n, lane); }
-      workgroupBarrier();
+  for (var seen = 0u; seen < count;) {
+    // A chunk lies in one segment.
+    let at = placeOf(seen);
+    let n = min(min(CHUNK, count - seen), at.length - at.row);
+    seen += n;
+    reduced[lane] = max(top, scoreRows(at.segment, kvHead, at.row, n, lane));
+    workgroupBarrier();
+    if (lane < GROUPS) {
+      for (var i = lane + GROUPS; i < LANES; i += GROUPS) { reduced[lane] = max(reduced[lane], reduced[i]); }
     }
-    start += length;
+    workgroupBarrier();
+    var newTop = reduced[0];
+    for (var i = 1u; i < GROUPS; i++) { newTop = max(newTop, reduced[i]); }
+    let fade = exp(top - newTop);
+    top = newTop;
+    total *= fade;
+    for (var i = lane; i < n; i += LANES) {
+      let weight = exp(scores[i] - top);
+      scores[i] = weight;
+      total += weight;
+    }
+    workgroupBarrier();
+    mix *= fade;
+    if (lane < ROWS * D4) { mix += mixRows(at.segment, kvHead, at.row, n, lane); }
+    workgroupBarrier();
   }
 
   reduced[lane] = total;
@@ -165,8 +164,7 @@ fn cachedAttention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocatio
   var sum = vec4f();
   for (var i = lane; i < ROWS * D4; i += D4) { sum += mixed[i]; }
   sum /= total;
-  for (var i = 0u; i < 4u; i++) {
-    if (4u * lane + i < D) { out[(row * params.heads + head) * D + 4u * lane + i] = sum[i]; }
-  }
+  let last = (row * params.heads + head) * D + 4u * lane;
+  for (var i = 0u; i < min(4u, D - 4u * lane); i++) { out[last + i] = sum[i]; }
 }`,
 });

@@ -10,7 +10,7 @@
  */
 import { wgsl } from "wgsl-preprocessor/wgsl-preprocessor.js";
 import { declarations, defineKernel, flatGroup, fold } from "../src/gpu/kernel.js";
-import { cacheBindings, cacheParams, rotate, segmentLength, storeCache } from "./cacheFragments.js";
+import { cacheBindings, cacheIndex, cacheParams, placeOf, rotate, storeCache } from "./cacheFragments.js";
 
 export type RopeCacheConstants = { headDim: number };
 
@@ -43,7 +43,8 @@ const HALF = D / 2u;
 const D4 = (D + 3u) / 4u;
 
 ${flatGroup}
-${segmentLength}
+${placeOf}
+${cacheIndex}
 ${storeCache}
 ${rotate("qkv")}
 
@@ -57,15 +58,20 @@ fn ropeCache(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
   if (t >= params.rows) { return; }
   let position = u32(state[0]) + t;
   let first = (t * slots + slot) * D;
-  if (slot < params.heads) {
-    let v = rotated4(first, d4, position);
-    for (var i = 0u; i < 4u; i++) {
-      if (4u * d4 + i < D) { q[(t * params.heads + slot) * D + 4u * d4 + i] = v[i]; }
-    }
-  } else if (slot < params.heads + params.kvHeads) {
-    storeKey(position, slot - params.heads, d4, rotated4(first, d4, position));
+  let at = placeOf(position);
+  let isQuery = slot < params.heads;
+  let isKey = !isQuery && slot < params.heads + params.kvHeads;
+  var v: vec4f;
+  for (var i = 0u; i < 4u; i++) {
+    let d = 4u * d4 + i;
+    if (isQuery || isKey) { v[i] = rotated(first, d, position); } else if (d < D) { v[i] = qkv[first + d]; }
+  }
+  if (isQuery) {
+    for (var i = 0u; i < min(4u, D - 4u * d4); i++) { q[(t * params.heads + slot) * D + 4u * d4 + i] = v[i]; }
+  } else if (isKey) {
+    store(at.segment, keyIndex(at, slot - params.heads, d4), v);
   } else {
-    storeValue(position, slot - params.heads - params.kvHeads, d4, plain4(first, d4));
+    store(at.segment, valueIndex(at, slot - params.heads - params.kvHeads, d4), v);
   }
 }`,
 });

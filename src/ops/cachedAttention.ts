@@ -38,14 +38,15 @@ export function cachedAttention(
   const [cache0, cache1, cache2, cache3] = segments;
   const [length0, length1, length2, length3] = lengths;
   const cache = { cache0, cache1, cache2, cache3 };
-  const params = { rows, heads, kvHeads, length0, length1, length2, length3 };
+  const lengthsOf = { length0, length1, length2, length3 };
+  const params = { rows, heads, kvHeads, columns: Math.ceil(headDim / 4), ...lengthsOf };
   const out = g.temp("attention", [rows, heads * headDim]);
   if (rows === 1) {
     g.add(attentionKernel, { fresh: true, headDim }, params, { q: qkv, state, out, ...cache, rope });
     return out;
   }
   const q = g.temp("q", [rows, heads * headDim]);
-  g.add(ropeCache, { headDim }, params, { qkv, state, rope, q, ...cache });
+  g.add(ropeCache, { headDim }, { rows, heads, kvHeads, ...lengthsOf }, { qkv, state, rope, q, ...cache });
   g.add(attentionKernel, { fresh: false, headDim }, params, { q, state, out, ...cache });
   return out;
 }

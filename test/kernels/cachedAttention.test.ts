@@ -30,6 +30,7 @@ describe.each(adapterNames)("cachedAttention on %s", (adapter) => {
           rows,
           heads,
           kvHeads,
+          columns: Math.ceil(headDim / 4),
           length0: lengths[0],
           length1: lengths[1],
           length2: lengths[2],
