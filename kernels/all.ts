@@ -3,10 +3,12 @@ import type { AnyKernel } from "../src/gpu/kernel.js";
 import { attentionMask } from "./attentionMask.js";
 import { cachedAttention } from "./cachedAttention.js";
 import { chunkAttention } from "./chunkAttention.js";
+import { chunkAttentionDirect } from "./chunkAttentionDirect.js";
 import { concat } from "./concat.js";
 import { conv1d } from "./conv1d.js";
 import { conv1dDirect } from "./conv1dDirect.js";
 import { convTranspose1d } from "./convTranspose1d.js";
+import { convTranspose1dDirect } from "./convTranspose1dDirect.js";
 import { draw } from "./draw.js";
 import { embed } from "./embed.js";
 import { estimatorInput } from "./estimatorInput.js";
@@ -27,10 +29,12 @@ export const ALL_KERNELS: readonly AnyKernel[] = [
   attentionMask,
   cachedAttention,
   chunkAttention,
+  chunkAttentionDirect,
   concat,
   conv1d,
   conv1dDirect,
   convTranspose1d,
+  convTranspose1dDirect,
   draw,
   embed,
   estimatorInput,

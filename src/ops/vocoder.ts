@@ -1,5 +1,6 @@
 /** Operations of the vocoder: transposed convolution, Snake, sums of residual blocks, and the short-time Fourier transform. */
 import { convTranspose1d as convTranspose1dKernel } from "../../kernels/convTranspose1d.js";
+import { convTranspose1dDirect } from "../../kernels/convTranspose1dDirect.js";
 import { istft as istftKernel } from "../../kernels/istft.js";
 import { leakySum as leakySumKernel } from "../../kernels/leakySum.js";
 import { snake as snakeKernel } from "../../kernels/snake.js";
@@ -35,30 +36,31 @@ export function convTranspose1d(g: Graph, x: Tensor, weight: ConvWeight, options
     );
   }
   const out = g.temp("convTranspose1d", [frames + shift, channelsOut]);
-  const tiles = Math.ceil(framesIn / 64) * Math.ceil(channelsOut / 64) * stride;
-  g.add(
-    convTranspose1dKernel,
-    {
-      elem: weightElem(weight.tensor, g.capabilities),
-      vec: vecOf(channelsIn),
-      residual: residual !== undefined,
-      // Large tiles read less but leave a GPU idle when there are few of them.
-      threads: !g.capabilities.adapter.software && tiles >= 64 ? 16 : 8,
-    },
-    {
-      framesIn,
-      frames,
-      channelsIn,
-      channelsOut,
-      stride4: Math.ceil(channelsIn / 4),
-      taps,
-      stride,
-      pad,
-      shift,
-      slope,
-    },
-    { x, weight: weight.tensor, bias, out, ...(residual ? { residual } : {}) },
-  );
+  const constants = {
+    elem: weightElem(weight.tensor, g.capabilities),
+    vec: vecOf(channelsIn),
+    residual: residual !== undefined,
+  };
+  const params = {
+    framesIn,
+    frames,
+    channelsIn,
+    channelsOut,
+    stride4: Math.ceil(channelsIn / 4),
+    taps,
+    stride,
+    pad,
+    shift,
+    slope,
+  };
+  const tensors = { x, weight: weight.tensor, bias, out, ...(residual ? { residual } : {}) };
+  if (g.capabilities.adapter.software) {
+    g.add(convTranspose1dDirect, constants, params, tensors);
+  } else {
+    // Large tiles read less but leave a GPU idle when there are few of them.
+    const tiles = Math.ceil(framesIn / 64) * Math.ceil(channelsOut / 64) * stride;
+    g.add(convTranspose1dKernel, { ...constants, threads: tiles >= 64 ? 16 : 8 }, params, tensors);
+  }
   return out;
 }
 

@@ -1,0 +1,147 @@
+/**
+ * The transposed convolution of `convTranspose1d` without workgroup memory, for adapters that are a CPU; see `conv1dDirect`.
+ *
+ *   y[t, o] = Σ_k Σ_i leaky(x[q, i]) · weight[o, k, i] + bias[o]   over the taps k with q · stride = t + pad − k, 0 ≤ q < framesIn
+ *   out[r, o] = y[|r − shift|, o] + residual[r, o],   0 ≤ r < frames + shift
+ *
+ * One thread computes 4 rows that are `stride` apart, and so meet the same taps, × 4 output channels.
+ */
+import { wgsl } from "wgsl-preprocessor/wgsl-preprocessor.js";
+import { declarations, defineKernel } from "../src/gpu/kernel.js";
+import { openWeight, type WeightElem } from "./fragments.js";
+
+export type ConvTranspose1dDirectConstants = {
+  /** Storage of the weight, whose channels are padded with zeros to a multiple of 4. */
+  elem: WeightElem;
+  /** 4 where `channelsIn` is a multiple of 4, else 1. */
+  vec: 1 | 4;
+  residual: boolean;
+};
+
+/** Threads along rows and along channels. */
+const THREADS = 8;
+
+const bindings = ({ elem, vec, residual }: ConvTranspose1dDirectConstants) =>
+  ({
+    x: { access: "read", elem: "f32", vec, shape: ["framesIn", "channelsIn"] },
+    weight: { access: "read", elem, vec: 4, shape: ["channelsOut", "taps", "stride4", 4] },
+    bias: { access: "read", elem: "f32", shape: ["channelsOut"] },
+    out: { access: "read_write", elem: "f32", shape: ["frames+shift", "channelsOut"] },
+    ...(residual ? { residual: { access: "read", elem: "f32", shape: ["frames+shift", "channelsOut"] } as const } : {}),
+  }) as const;
+
+/** stride4 is ceil(channelsIn / 4); frames is (framesIn − 1) · stride − 2 · pad + taps; slope 1 leaves x as it is. */
+const params = {
+  framesIn: "u32",
+  frames: "u32",
+  channelsIn: "u32",
+  channelsOut: "u32",
+  stride4: "u32",
+  taps: "u32",
+  stride: "u32",
+  pad: "u32",
+  shift: "u32",
+  slope: "f32",
+} as const;
+
+export const convTranspose1dDirect = defineKernel({
+  name: "convTranspose1dDirect",
+  bindings,
+  params,
+  workgroups: ({ frames, channelsOut, stride, pad }) => [
+    Math.ceil((frames + pad) / stride / (4 * THREADS)),
+    Math.ceil(channelsOut / (4 * THREADS)),
+    stride,
+  ],
+  variants: [
+    { elem: "f32", vec: 4, residual: true },
+    { elem: "f16", vec: 4, residual: false },
+    { elem: "f16x2", vec: 1, residual: true },
+  ] as ConvTranspose1dDirectConstants[],
+  wgsl: (constants) => wgsl /* wgsl */`
+${declarations(bindings(constants), params)}
+const THREADS = ${THREADS}u;
+
+${openWeight("weight", constants.elem)}
+
+fn x4(frame: u32, c4: u32) -> vec4f {
+#if ${constants.vec === 4}
+  let v = x[frame * params.stride4 + c4];
+#else
+  var v = vec4f();
+  for (var i = 0u; i < 4u; i++) {
+    let c = 4u * c4 + i;
+    if (c < params.channelsIn) { v[i] = x[frame * params.channelsIn + c]; }
+  }
+#endif
+  return select(params.slope * v, v, v > vec4f());
+}
+
+fn store(row: u32, col: u32, y: f32) {
+  let at = row * params.channelsOut + col;
+#if ${constants.residual}
+  out[at] = y + residual[at];
+#else
+  out[at] = y;
+#endif
+}
+
+/** leaky(x) of row q, or zeros where there is no such row. */
+fn row4(q: i32, c4: u32) -> vec4f {
+  let inside = q >= 0 && q < i32(params.framesIn);
+  return select(0.0, 1.0, inside) * x4(select(0u, u32(q), inside), c4);
+}
+
+/** Stores 4 columns of the row of input position q. */
+fn storeRow(q: u32, phase: u32, firstCol: u32, sums: vec4f) {
+  let padded = q * params.stride + phase;
+  if (padded < params.pad || padded - params.pad >= params.frames) { return; }
+  let t = padded - params.pad;
+  for (var c = 0u; c < 4u; c++) {
+    let col = firstCol + c;
+    if (col >= params.channelsOut) { return; }
+    let y = sums[c] + bias[col];
+    store(t + params.shift, col, y);
+    if (t > 0u && t <= params.shift) { store(params.shift - t, col, y); }
+  }
+}
+
+@compute @workgroup_size(THREADS, THREADS)
+fn convTranspose1dDirect(@builtin(global_invocation_id) id: vec3u) {
+  let row = 4u * id.x;
+  let col = 4u * id.y;
+  let phase = id.z;
+  let lastCol = params.channelsOut - 1u;
+  if (col > lastCol) { return; }
+  // Columns past the end repeat the last one; they are not stored.
+  let c0 = col * params.taps;
+  let c1 = min(col + 1u, lastCol) * params.taps;
+  let c2 = min(col + 2u, lastCol) * params.taps;
+  let c3 = min(col + 3u, lastCol) * params.taps;
+  var s0 = vec4f();
+  var s1 = vec4f();
+  var s2 = vec4f();
+  var s3 = vec4f();
+  for (var tap = phase; tap < params.taps; tap += params.stride) {
+    let q = i32(row) - i32(tap / params.stride);
+    for (var i = 0u; i < params.stride4; i++) {
+      let w0 = weight4((c0 + tap) * params.stride4 + i);
+      let w1 = weight4((c1 + tap) * params.stride4 + i);
+      let w2 = weight4((c2 + tap) * params.stride4 + i);
+      let w3 = weight4((c3 + tap) * params.stride4 + i);
+      let v0 = row4(q, i);
+      let v1 = row4(q + 1, i);
+      let v2 = row4(q + 2, i);
+      let v3 = row4(q + 3, i);
+      s0 += vec4f(dot(v0, w0), dot(v0, w1), dot(v0, w2), dot(v0, w3));
+      s1 += vec4f(dot(v1, w0), dot(v1, w1), dot(v1, w2), dot(v1, w3));
+      s2 += vec4f(dot(v2, w0), dot(v2, w1), dot(v2, w2), dot(v2, w3));
+      s3 += vec4f(dot(v3, w0), dot(v3, w1), dot(v3, w2), dot(v3, w3));
+    }
+  }
+  storeRow(row, phase, col, s0);
+  storeRow(row + 1u, phase, col, s1);
+  storeRow(row + 2u, phase, col, s2);
+  storeRow(row + 3u, phase, col, s3);
+}`,
+});
