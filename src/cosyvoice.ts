@@ -37,7 +37,7 @@ export interface LoadOptions {
 }
 
 export interface SpeakOptions {
-  /** One of `voices`. It may be left out when the model has exactly one. */
+  /** One of `voices`; default the first. */
   readonly voice?: string;
   /** Whole number, 0 to 2⁵³ − 1; default 0. The same seed, text, voice, model and adapter give the same samples. */
   readonly seed?: number;
@@ -75,6 +75,7 @@ export interface Timings {
 }
 
 export interface Speech {
+  readonly voice: string;
   /** Mono, within ±1. */
   readonly samples: Float32Array;
   readonly sampleRate: number;
@@ -180,10 +181,10 @@ export class CosyVoice {
   async speak(text: string, options: SpeakOptions = {}): Promise<Speech> {
     const begun = performance.now();
     requireOptions(text, options);
-    const embedding = this.embedding(options.voice);
+    const chosen = this.chooseVoice(options.voice);
     const segments = prepareText(text, { tokenizer: this.stages.tokenizer });
     const textMs = performance.now() - begun;
-    const turn = this.queue.then(() => this.speakSegments(segments, embedding, options, textMs));
+    const turn = this.queue.then(() => this.speakSegments(segments, chosen, options, textMs));
     this.queue = turn.catch(() => undefined);
     return turn;
   }
@@ -195,7 +196,7 @@ export class CosyVoice {
 
   private async speakSegments(
     segments: readonly Segment[],
-    embedding: Float32Array,
+    { voice, embedding }: { readonly voice: string; readonly embedding: Float32Array },
     options: SpeakOptions,
     text: number,
   ): Promise<Speech> {
@@ -227,6 +228,7 @@ export class CosyVoice {
       spoken.push({ text: segment.text, textTokens, tokens: tokens.length, stop, samples: audio.length, audio });
     }
     return {
+      voice,
       samples: joinSamples(spoken.map(({ audio }) => audio)),
       sampleRate: this.sampleRate,
       tokens: spoken.reduce((sum, { tokens }) => sum + tokens, 0),
@@ -289,21 +291,17 @@ export class CosyVoice {
   }
 
   /** @throws InputError naming the voices there are. */
-  private embedding(name: string | undefined): Float32Array {
-    const known = this.voices;
-    const list = known.map((voice) => JSON.stringify(voice)).join(", ");
-    if (known.length === 0) {
+  private chooseVoice(name = this.voices[0]): { readonly voice: string; readonly embedding: Float32Array } {
+    if (name === undefined) {
       throw new InputError(
         "the model has no voice to speak with; add one to spk2info.pt beside its weights and convert it again",
       );
     }
-    const [only] = known.length === 1 ? known : [];
-    const chosen = name ?? only;
-    if (chosen === undefined) throw new InputError(`which voice? The model has ${list}; name one`);
-    const embedding = this.embeddings.get(chosen);
-    if (embedding) return embedding;
-    const why = this.embeddings.has(chosen) ? "holds a recorded prompt, not a trained speaker" : "is unknown";
-    throw new InputError(`voice ${JSON.stringify(chosen)} ${why}; the model has ${list}`);
+    const embedding = this.embeddings.get(name);
+    if (embedding) return { voice: name, embedding };
+    const why = this.embeddings.has(name) ? "holds a recorded prompt, not a trained speaker" : "is unknown";
+    const known = this.voices.map((voice) => JSON.stringify(voice)).join(", ") || "none that can speak";
+    throw new InputError(`voice ${JSON.stringify(name)} ${why}; the model has ${known}`);
   }
 }
 

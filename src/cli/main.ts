@@ -61,9 +61,15 @@ function report(error: unknown, debug: boolean): number {
   }
   const message = error instanceof Error ? error.message : String(error);
   if (debug) process.stderr.write(`error: ${error instanceof Error ? (error.stack ?? message) : message}\n`);
-  else if (error instanceof CosyVoiceError) process.stderr.write(`error: ${oneLine(message)}\n`);
+  else if (error instanceof CosyVoiceError) process.stderr.write(`error: ${firstLine(message)}\n`);
   else process.stderr.write(`error: ${oneLine(message)} (unexpected; --debug shows where)\n`);
   return 1;
+}
+
+/** A message may go on for many lines, as the one that shows a shader does. */
+function firstLine(text: string): string {
+  const [first = "", ...rest] = text.trim().split("\n");
+  return rest.length === 0 ? first : `${first} (--debug shows more)`;
 }
 
 function oneLine(text: string): string {

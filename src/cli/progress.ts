@@ -5,6 +5,9 @@ import { Presets, SingleBar } from "cli-progress";
 const QUIET_MS = 2000;
 const LINE_EVERY_MS = 5000;
 
+/** Share of the work after which its speed says something about the rest. */
+const TELLING = 0.03;
+
 export interface Progress {
   /** @param done of `total`, in any unit */
   update(done: number, total: number, what: string): void;
@@ -45,10 +48,9 @@ function lines(label: string, start: number): Progress {
       const now = performance.now();
       if (now < next || done <= 0) return;
       next = now + LINE_EVERY_MS;
-      const left = ((now - start) / done) * (total - done);
-      process.stderr.write(
-        `${label}: ${Math.floor((100 * done) / total)} %, about ${Math.ceil(left / 1000)} s left (${what})\n`,
-      );
+      const part = done / total;
+      const left = `about ${Math.ceil(((now - start) * (1 / part - 1)) / 1000)} s left`;
+      process.stderr.write(`${label}: ${Math.floor(100 * part)} %, ${part < TELLING ? "" : `${left} `}(${what})\n`);
     },
     stop() {},
   };

@@ -39,7 +39,7 @@ export function registerSpeak(program: Command): void {
     .argument("[text]", "the text; without it --text-file or stdin is read")
     .option("--text-file <file>", "read the text from a file")
     .option("--model <dir>", "a converted model folder, or an official release")
-    .option("--voice <name>", "a voice of the model; needed when it has several")
+    .option("--voice <name>", "a voice of the model (default: its first)")
     .option("-o, --output <file>", 'the WAV file to write; "-" for stdout', "speech.wav")
     .option("--seed <n>", "same seed, text, voice, model and adapter: same samples", wholeNumber, 0)
     .option("--speed <x>", "0.5 to 2 times as fast", positiveNumber, 1)
@@ -131,7 +131,7 @@ async function requireWritable(path: string): Promise<void> {
   if (there?.isDirectory()) throw new FileError(`${path}: it is a folder, name a file`);
 }
 
-function facts({ speech, tts }: Spoken, { output, seed, voice, speed }: Options) {
+function facts({ speech, tts }: Spoken, { output, seed, speed }: Options) {
   const { samples, sampleRate, tokens, stop, segments, timings, dispatchesPerToken } = speech;
   const seconds = samples.length / sampleRate;
   return {
@@ -145,7 +145,7 @@ function facts({ speech, tts }: Spoken, { output, seed, voice, speed }: Options)
     milliseconds: timings,
     dispatchesPerToken,
     segments,
-    voice: voice ?? null,
+    voice: speech.voice,
     seed,
     speed,
     dtype: tts.dtype,
@@ -165,7 +165,7 @@ function summary(spoken: Spoken, options: Options): string {
     `  ${stage.padEnd(15)}${time.toFixed(0).padStart(7)} ms${more}`;
   return [
     `${options.output}: ${seconds.toFixed(2)} s of audio, ${tokens} speech tokens, stopped ${stopped}`,
-    `real-time factor ${realTimeFactor?.toFixed(2) ?? "-"} (${(ms.total / 1000).toFixed(2)} s of work), seed ${options.seed}, ${rest.dtype} weights`,
+    `real-time factor ${realTimeFactor?.toFixed(2) ?? "-"} (${(ms.total / 1000).toFixed(2)} s of work), voice ${rest.voice}, seed ${options.seed}, ${rest.dtype} weights`,
     row("text", ms.text),
     row(
       "language model",

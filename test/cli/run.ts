@@ -1,0 +1,46 @@
+/** Runs the command line as a user does: a process of its own, from the compiled files. */
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const main = fileURLToPath(new URL("../../dist/src/cli/main.js", import.meta.url));
+
+export interface Ran {
+  readonly status: number | null;
+  readonly stdout: string;
+  /** Without Dawn's own warnings about limits. */
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly input?: string;
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Sends this signal once stderr holds the text. */
+  readonly interrupt?: { readonly at: string; readonly signal: NodeJS.Signals };
+}
+
+export function cosyvoice(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  if (!existsSync(main)) throw new Error(`${main} is not there; run "npm run build" first`);
+  const child = spawn(process.execPath, [main, ...args], {
+    ...(options.cwd ? { cwd: options.cwd } : {}),
+    env: { ...process.env, COSYVOICE_ADAPTER: "swiftshader", ...options.env },
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    stdout += chunk;
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    stderr += chunk;
+    if (options.interrupt && stderr.includes(options.interrupt.at)) child.kill(options.interrupt.signal);
+  });
+  child.stdin.on("error", () => undefined);
+  child.stdin.end(options.input ?? "");
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (status) => {
+      resolve({ status, stdout, stderr: stderr.replace(/^Warning: max.*artificially reduced.*\n/gm, "") });
+    });
+  });
+}
