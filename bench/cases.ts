@@ -1,84 +1,88 @@
-/** One case per kernel and shape that the 0.5B release runs, at the lengths of a typical sentence. */
-import { type MatmulConstants, matmul } from "../kernels/matmul.js";
-import { type MatvecConstants, matvec } from "../kernels/matvec.js";
-import type { Capabilities } from "../src/gpu/capabilities.js";
+/**
+ * The dispatches of a real utterance: the stages run once, at the sizes of the release with one layer of every kind, while every
+ * graph they compile is noted. So the bench times what the engine does, with the kernels and constants it chooses on this device,
+ * and cannot fall behind it.
+ */
+import type { Config } from "../src/config.js";
+import { Flow } from "../src/flow/flow.js";
+import type { Device } from "../src/gpu/device.js";
+import type { DispatchStep, Graph } from "../src/gpu/graph.js";
+import { type Bindings, variantName } from "../src/gpu/kernel.js";
+import { LanguageModel } from "../src/lm/lm.js";
+import { Vocoder } from "../src/vocoder/vocoder.js";
+import { flopOf } from "./cost.js";
 import type { Case } from "./harness.js";
-import { estimator, flow, lm } from "./release.js";
+import { oneOfEach } from "./release.js";
+import { syntheticModel } from "./syntheticModel.js";
 
-/** Mel frames of the sentence (6 s) and LM positions of its prompt. */
-const FRAMES = 300;
-const PROMPT = 64;
+/** Text ids and speech tokens of a sentence of about three seconds. */
+const TEXT = 24;
+const SPEECH = 75;
 
-export function kernelCases({ f16 }: Capabilities): Case[] {
-  const elem = f16 ? "f16" : "f16x2";
-  const qkv = (lm.heads + 2 * lm.kvHeads) * lm.headDim;
-  const vec = (what: string, inner: number, cols: number, more: Partial<MatvecConstants>): Case =>
-    matvecCase(`matvec ${what}`, inner, cols, {
-      elem,
-      vec: 4,
-      norm: false,
-      bias: false,
-      epilogue: "plain",
-      workgroup: 64,
-      ...more,
+/** Cached positions that attention walks over when decoding is timed. */
+const DECODED = 500;
+
+export async function kernelCases(device: Device, config: Config): Promise<Case[]> {
+  const graphs: Graph[] = [];
+  device.onGraph = (graph) => graphs.push(graph);
+  const model = syntheticModel(oneOfEach(config), "f16");
+  try {
+    const lm = await LanguageModel.load(device, model);
+    await lm.generate({ textIds: Array.from({ length: TEXT }, (_, i) => i), seed: 0, greedy: true, maxLen: 9 });
+    lm.destroy();
+    const flow = await Flow.load(device, model);
+    const { mel } = await flow.run({
+      token: Int32Array.from({ length: SPEECH }, (_, i) => i),
+      promptToken: new Int32Array(),
+      promptFeat: new Float32Array(),
+      embedding: new Float32Array(flow.config.speakerWidth).fill(1),
+      streaming: false,
+      finalize: true,
     });
-  const mat = (what: string, rows: number, inner: number, cols: number, more: Partial<MatmulConstants> = {}): Case =>
-    matmulCase(`matmul ${what}`, rows, inner, cols, {
-      elem,
-      vec: 4,
-      activation: "none",
-      bias: false,
-      residual: false,
-      threads: 8,
-      ...more,
-    });
-  return [
-    vec("lm qkv", lm.width, qkv, { norm: true, bias: true }),
-    vec("lm o", lm.heads * lm.headDim, lm.width, { epilogue: "residual" }),
-    vec("lm gate+up", lm.width, lm.ffn, { norm: true, epilogue: "swiglu" }),
-    vec("lm down", lm.ffn, lm.width, { epilogue: "residual" }),
-    vec("lm head", lm.width, lm.speechRows, { norm: true, bias: true }),
-    mat("lm prefill qkv", PROMPT, lm.width, qkv, { bias: true }),
-    mat("lm prefill gate+up", PROMPT, lm.width, 2 * lm.ffn),
-    mat("flow encoder ffn", FRAMES, flow.width, flow.ffn, { bias: true, activation: "silu" }),
-    mat("flow estimator qkv", 2 * FRAMES, estimator.channels, 3 * estimator.heads * estimator.headDim),
-    mat("flow estimator ffn", 2 * FRAMES, estimator.channels, estimator.ffn, { bias: true, activation: "gelu" }),
-    mat("flow estimator ffn, tile 64", 2 * FRAMES, estimator.channels, estimator.ffn, {
-      bias: true,
-      activation: "gelu",
-      threads: 16,
-    }),
-  ];
+    flow.destroy();
+    const vocoder = await Vocoder.load(device, model);
+    await vocoder.run({ mel: mel.map((v) => (Number.isFinite(v) ? v : 0)), seed: 0 });
+    vocoder.destroy();
+  } finally {
+    device.onGraph = undefined;
+  }
+  const seen = new Map<string, Case>();
+  for (const step of graphs.flatMap(({ steps }) => steps)) {
+    if (step.kind !== "dispatch") continue;
+    const row = caseOf(step);
+    const key = `${variantName(step.kernel, step.constants)} ${JSON.stringify(step.params)} ${JSON.stringify(row.shapes)}`;
+    if (!seen.has(key)) seen.set(key, row);
+  }
+  return [...seen.values()];
 }
 
-function matvecCase(name: string, inner: number, cols: number, constants: MatvecConstants): Case {
-  const rows = constants.epilogue === "swiglu" ? 2 * cols : cols;
-  const stride4 = Math.ceil(inner / 4);
-  return {
-    name,
-    kernel: matvec,
+/** A row is called by its kernel and by what it writes: `matvec decode.logits`. */
+function caseOf({ kernel, constants, params, tensors }: DispatchStep): Case {
+  const bindings: Bindings = kernel.bindings(constants);
+  const written = Object.entries(bindings).find(([, { access }]) => access === "read_write")?.[0];
+  const label = written ? tensors[written]?.label.replace(/#\d+$/, "") : "";
+  const row = {
+    name: `${kernel.name} ${label}`,
+    kernel,
     constants,
-    params: { inner, cols, stride4, eps: 1e-6 },
-    shapes: {
-      x: [inner],
-      weight: [rows, stride4, 4],
-      out: [cols],
-      normWeight: [inner],
-      bias: [rows],
-      residual: [cols],
-    },
-    flop: 2 * rows * inner,
+    params,
+    shapes: Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape])),
+    flop: flopOf(kernel.name, params, constants),
   };
+  return kernel.name === "cachedAttention" ? longDecode(row) : row;
 }
 
-function matmulCase(name: string, rows: number, inner: number, cols: number, constants: MatmulConstants): Case {
-  const stride4 = Math.ceil(inner / 4);
+/** Decoding attention with a cache as long as in the middle of a long sentence, instead of the few positions of the noted run. */
+function longDecode(row: Case): Case {
+  const { heads = 1, kvHeads = 1, columns = 1 } = row.params;
+  const rows = row.params.rows ?? 1;
+  const cache = [DECODED + rows, 2 * kvHeads * columns * 4];
+  const tables = Object.hasOwn(row.shapes, "rope") ? { rope: [DECODED + rows, columns * 2, 2] } : {};
   return {
-    name,
-    kernel: matmul,
-    constants,
-    params: { rows, inner, cols, stride4 },
-    shapes: { x: [rows, inner], weight: [cols, stride4, 4], out: [rows, cols], bias: [cols], residual: [rows, cols] },
-    flop: 2 * rows * inner * cols,
+    ...row,
+    params: { ...row.params, length0: DECODED + rows, length1: 0, length2: 0, length3: 0 },
+    shapes: { ...row.shapes, ...tables, cache0: cache, cache1: [4], cache2: [4], cache3: [4] },
+    data: { state: Int32Array.of(DECODED, 0, 0, 0) },
+    flop: 4 * rows * heads * columns * 4 * DECODED,
   };
 }

@@ -18,7 +18,7 @@ export interface Case {
   readonly params: Readonly<Record<string, number>>;
   readonly shapes: Readonly<Record<string, readonly number[]>>;
   /** Contents where zeros will not do (ids, positions). */
-  readonly data?: Readonly<Record<string, Uint32Array | Float32Array>>;
+  readonly data?: Readonly<Record<string, Uint32Array | Int32Array | Float32Array>>;
   /** Floating-point operations, a multiply-add counting two. */
   readonly flop: number;
   /** Bytes that must move at least; default: every binding once. */

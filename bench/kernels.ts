@@ -4,6 +4,7 @@ import type { Device } from "../src/gpu/device.js";
 import { kernelCases } from "./cases.js";
 import { type Ceilings, measureCeilings } from "./ceilings.js";
 import { type Timing, time } from "./harness.js";
+import { release } from "./release.js";
 
 export interface Row extends Timing {
   readonly name: string;
@@ -29,7 +30,9 @@ export async function benchKernels(device: Device, { only, seconds, onRow }: Ben
   onRow?.("ceilings");
   const ceilings = await measureCeilings(device, Math.max(1, seconds));
   const rows: Row[] = [];
-  for (const row of kernelCases(device.capabilities).filter(({ name }) => name.includes(only))) {
+  onRow?.("one utterance, to note its dispatches");
+  const cases = await kernelCases(device, release);
+  for (const row of cases.filter(({ name }) => name.includes(only))) {
     onRow?.(row.name);
     const timing = await time(device, row, seconds);
     const byBytes = timing.gbPerSecond / ceilings.gbPerSecond;

@@ -3,6 +3,7 @@
  */
 import { DeviceError, FileError, InternalError } from "../errors.js";
 import { type AdapterDescription, type Capabilities, DEFAULT_LIMITS, readCapabilities } from "./capabilities.js";
+import type { Graph } from "./graph.js";
 import { type AnyKernel, type Bindings, type Constants, type ParamTypes, variantName } from "./kernel.js";
 import { byteLength, bytesPerElement, type DType, elements, type ResidentTensor } from "./tensor.js";
 
@@ -26,6 +27,8 @@ type TypedArray = Float32Array | Uint32Array | Int32Array | Uint16Array | Uint8A
 
 export class Device {
   readonly capabilities: Capabilities;
+  /** Called with every graph that is compiled; for benches, which time what the engine really dispatches. */
+  onGraph: ((graph: Graph) => void) | undefined;
   private readonly pipelines = new Map<string, Promise<Pipeline>>();
   private readonly buffers = new Set<GPUBuffer>();
   private failure: DeviceError | undefined;

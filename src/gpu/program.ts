@@ -41,6 +41,7 @@ export class Program {
 
   /** Allocates the arena, builds what pipelines are missing and makes the bind groups. */
   static async compile(device: Device, graph: Graph): Promise<Program> {
+    device.onGraph?.(graph);
     const arena = plan(graph);
     const dispatches = graph.steps.filter((step): step is DispatchStep => step.kind === "dispatch");
     const tooLarge = arena.slotBytes.find((bytes) => bytes > device.capabilities.maxBinding);
