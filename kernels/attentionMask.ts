@@ -3,7 +3,7 @@
  */
 import { wgsl } from "wgsl-preprocessor/wgsl-preprocessor.js";
 import { declarations, defineKernel, flatGroup, fold } from "../src/gpu/kernel.js";
-import { chunkMask } from "./chunkMask.js";
+import { chunkMask } from "./attentionFragments.js";
 
 const WORKGROUP = 64;
 

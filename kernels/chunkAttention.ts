@@ -12,14 +12,13 @@
  */
 import { wgsl } from "wgsl-preprocessor/wgsl-preprocessor.js";
 import { declarations, defineKernel } from "../src/gpu/kernel.js";
-import { chunkMask } from "./chunkMask.js";
-
-export type ChunkAttentionConstants = {
-  relative: boolean;
-  headDim: number;
-  /** 4 where `headDim` is a multiple of 4, else 1. */
-  vec: 1 | 4;
-};
+import {
+  type AttentionConstants,
+  attentionBindings,
+  attentionParams,
+  attentionReaders,
+  chunkMask,
+} from "./attentionFragments.js";
 
 /** Queries and keys of a tile, and threads along each. */
 const TILE = 32;
@@ -31,44 +30,19 @@ const STAGE = 528;
 /** Widest head: eight keys' values must fit the stage. */
 export const MAX_HEAD_DIM = 256;
 
-const bindings = ({ relative, vec }: ChunkAttentionConstants) =>
-  ({
-    /** q, k, v of all heads, one after the other. */
-    qkv: { access: "read", elem: "f32", vec, shape: ["batch", "frames", "3*heads*headDim"] },
-    out: { access: "read_write", elem: "f32", vec, shape: ["batch", "frames", "heads*headDim"] },
-    ...(relative
-      ? ({
-          positions: { access: "read", elem: "f32", vec, shape: ["offsets", "heads*headDim"] },
-          u: { access: "read", elem: "f32", vec, shape: ["heads*headDim"] },
-          v: { access: "read", elem: "f32", vec, shape: ["heads*headDim"] },
-        } as const)
-      : {}),
-  }) as const;
-
-/** offsets is 2 · frames − 1. */
-const params = {
-  batch: "u32",
-  frames: "u32",
-  heads: "u32",
-  chunk: "u32",
-  offsets: "u32",
-  scale: "f32",
-} as const;
-
 export const chunkAttention = defineKernel({
   name: "chunkAttention",
-  bindings,
-  params,
+  bindings: attentionBindings,
+  params: attentionParams,
   workgroups: ({ batch, frames, heads }) => [Math.ceil(frames / TILE), heads, batch],
   variants: [
     { relative: false, headDim: 64, vec: 4 },
     { relative: true, headDim: 64, vec: 4 },
-    { relative: false, headDim: 20, vec: 4 },
     { relative: true, headDim: 7, vec: 1 },
     { relative: false, headDim: 132, vec: 4 },
-  ] as ChunkAttentionConstants[],
+  ] as AttentionConstants[],
   wgsl: (constants) => wgsl /* wgsl */`
-${declarations(bindings(constants), params)}
+${declarations(attentionBindings(constants), attentionParams)}
 const TILE = ${TILE}u;
 const THREADS = ${THREADS}u;
 const LANES = THREADS * THREADS;
@@ -88,52 +62,18 @@ var<workgroup> scores: array<vec4f, TILE * SCORE_PITCH>;
 
 ${chunkMask}
 
-#if ${constants.vec === 4}
-fn qkv4(start: u32, d4: u32) -> vec4f { return qkv[start / 4u + d4]; }
-#else
-fn qkv4(start: u32, d4: u32) -> vec4f {
-  var item = vec4f();
-  for (var i = 0u; i < 4u; i++) { if (4u * d4 + i < HEAD_DIM) { item[i] = qkv[start + 4u * d4 + i]; } }
-  return item;
-}
-#endif
+${attentionReaders(constants)}
 
 /** Four channels of query (part 0), key (1) or value (2) of a frame; zero outside. */
 fn part4(part: u32, batch: u32, frame: u32, head: u32, d4: u32) -> vec4f {
   if (frame >= params.frames || d4 >= WIDTH4) { return vec4f(); }
-  return qkv4((((batch * params.frames + frame) * 3u + part) * params.heads + head) * HEAD_DIM, d4);
+  return qkvRead(partStart(part, batch, frame, head), d4);
 }
 
 #if ${constants.relative}
 fn positions4(offset: i32, head: u32, d4: u32) -> vec4f {
   if (offset < 0 || u32(offset) >= params.offsets || d4 >= WIDTH4) { return vec4f(); }
-  let start = (u32(offset) * params.heads + head) * HEAD_DIM;
-#if ${constants.vec === 4}
-  return positions[start / 4u + d4];
-#else
-  var item = vec4f();
-  for (var i = 0u; i < 4u; i++) { if (4u * d4 + i < HEAD_DIM) { item[i] = positions[start + 4u * d4 + i]; } }
-  return item;
-#endif
-}
-
-/** Four channels of u (x) and of v (y). */
-fn biases4(head: u32, d4: u32) -> array<vec4f, 2> {
-  var pair = array<vec4f, 2>();
-  if (d4 >= WIDTH4) { return pair; }
-#if ${constants.vec === 4}
-  pair[0] = u[head * WIDTH4 + d4];
-  pair[1] = v[head * WIDTH4 + d4];
-#else
-  for (var i = 0u; i < 4u; i++) {
-    let d = 4u * d4 + i;
-    if (d < HEAD_DIM) {
-      pair[0][i] = u[head * HEAD_DIM + d];
-      pair[1][i] = v[head * HEAD_DIM + d];
-    }
-  }
-#endif
-  return pair;
+  return positionsRead(positionStart(u32(offset), head), d4);
 }
 #endif
 
@@ -176,7 +116,8 @@ fn chunkAttention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
         let k3 = stage[at + 3u * THREADS];
 #if ${constants.relative}
         // The block's key minus query runs over seven offsets.
-        let bias = biases4(head, d0 + d);
+        let u4 = select(vec4f(), uRead(head * HEAD_DIM, min(d0 + d, WIDTH4 - 1u)), d0 + d < WIDTH4);
+        let v4 = select(vec4f(), vRead(head * HEAD_DIM, min(d0 + d, WIDTH4 - 1u)), d0 + d < WIDTH4);
         let offset = OFFSETS_AT + d * OFFSET_PITCH + local.x + (THREADS - 1u) - local.y;
         var p: array<vec4f, 7>;
         for (var n = 0u; n < 7u; n++) { p[n] = stage[offset + n % 4u * 2u * THREADS + n / 4u]; }
@@ -184,8 +125,8 @@ fn chunkAttention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
         for (var r = 0u; r < 4u; r++) {
           let q = stage[d * PITCH + r * THREADS + local.y];
 #if ${constants.relative}
-          let qu = q + bias[0];
-          let qv = q + bias[1];
+          let qu = q + u4;
+          let qv = q + v4;
           s[r] += vec4f(dot(qu, k0), dot(qu, k1), dot(qu, k2), dot(qu, k3));
           s[r] += vec4f(dot(qv, p[3u - r]), dot(qv, p[4u - r]), dot(qv, p[5u - r]), dot(qv, p[6u - r]));
 #else
@@ -246,16 +187,9 @@ fn chunkAttention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
   for (var r = 0u; r < 4u; r++) {
     let query = firstQuery + 4u * local.y + r;
     if (query >= params.frames) { continue; }
-    let start = ((batch * params.frames + query) * params.heads + head) * HEAD_DIM;
     for (var c = 0u; c < COLS; c++) {
       let d4 = local.x + c * THREADS;
-      if (d4 >= WIDTH4) { continue; }
-      let y = sums[r * COLS + c] / total[r];
-#if ${constants.vec === 4}
-      out[start / 4u + d4] = y;
-#else
-      for (var i = 0u; i < 4u; i++) { if (4u * d4 + i < HEAD_DIM) { out[start + 4u * d4 + i] = y[i]; } }
-#endif
+      if (d4 < WIDTH4) { outWrite(outStart(batch, query, head), d4, sums[r * COLS + c] / total[r]); }
     }
   }
 }`,

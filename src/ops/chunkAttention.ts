@@ -1,6 +1,8 @@
 /** Attention of the flow: full, causal or in chunks, with or without relative positions. */
+
+import { maskParams } from "../../kernels/attentionFragments.js";
 import { chunkAttention as kernel } from "../../kernels/chunkAttention.js";
-import { maskParams } from "../../kernels/chunkMask.js";
+import { chunkAttentionDirect } from "../../kernels/chunkAttentionDirect.js";
 import type { Graph } from "../gpu/graph.js";
 import { dim, elements, type Tensor } from "../gpu/tensor.js";
 import { vecOf } from "./linear.js";
@@ -21,7 +23,7 @@ export function chunkAttention(g: Graph, qkv: Tensor, options: ChunkAttentionOpt
   const frames = dim(qkv, -2);
   const out = g.temp(options.label ?? "attention", [...qkv.shape.slice(0, -1), heads * headDim]);
   g.add(
-    kernel,
+    g.capabilities.adapter.software ? chunkAttentionDirect : kernel,
     { relative: relative !== undefined, headDim, vec: vecOf(headDim) },
     {
       batch: elements(qkv.shape.slice(0, -2)),

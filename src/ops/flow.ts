@@ -1,6 +1,7 @@
 /** The small steps around the flow's estimator. */
+
+import { maskParams } from "../../kernels/attentionFragments.js";
 import { attentionMask as maskKernel } from "../../kernels/attentionMask.js";
-import { maskParams } from "../../kernels/chunkMask.js";
 import { concat as concatKernel } from "../../kernels/concat.js";
 import { estimatorInput as inputKernel } from "../../kernels/estimatorInput.js";
 import { eulerStep as stepKernel } from "../../kernels/eulerStep.js";

@@ -1,0 +1,4 @@
+import { chunkAttentionDirect } from "../../kernels/chunkAttentionDirect.js";
+import { testAttention } from "../helpers/attention.js";
+
+testAttention(chunkAttentionDirect);

@@ -1,0 +1,2 @@
+/** The same computation as `chunkAttention`. */
+export { chunkAttention as chunkAttentionDirect } from "./chunkAttention.js";
