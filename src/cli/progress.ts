@@ -46,11 +46,11 @@ function lines(label: string, start: number): Progress {
   return {
     update(done, total, what) {
       const now = performance.now();
-      if (now < next || done <= 0) return;
+      if (now < next || done <= 0 || done >= total) return;
       next = now + LINE_EVERY_MS;
       const part = done / total;
       const left = `about ${Math.ceil(((now - start) * (1 / part - 1)) / 1000)} s left`;
-      process.stderr.write(`${label}: ${Math.floor(100 * part)} %, ${part < TELLING ? "" : `${left} `}(${what})\n`);
+      process.stderr.write(`${label}: ${Math.floor(100 * part)} %${part < TELLING ? "" : `, ${left}`} (${what})\n`);
     },
     stop() {},
   };

@@ -65,7 +65,9 @@ export function registerSpeak(program: Command): void {
 
 interface Spoken {
   readonly speech: Speech;
-  readonly tts: Pick<CosyVoice, "adapter" | "dtype" | "memory">;
+  readonly tts: Pick<CosyVoice, "adapter" | "dtype">;
+  /** As it was before the engine let go of everything. */
+  readonly memory: CosyVoice["memory"];
 }
 
 async function textOf(text: string | undefined, { textFile }: Options, command: Command): Promise<string> {
@@ -111,7 +113,7 @@ async function speak(text: string, options: Options, adapter: string | undefined
     }
     if (output === STDOUT) process.stdout.write(wav);
     else await atomicWrite(output, wav);
-    return { speech, tts };
+    return { speech, tts, memory: tts.memory };
   } finally {
     tts.destroy();
   }
@@ -131,7 +133,7 @@ async function requireWritable(path: string): Promise<void> {
   if (there?.isDirectory()) throw new FileError(`${path}: it is a folder, name a file`);
 }
 
-function facts({ speech, tts }: Spoken, { output, seed, speed }: Options) {
+function facts({ speech, tts, memory }: Spoken, { output, seed, speed }: Options) {
   const { samples, sampleRate, tokens, stop, segments, timings, dispatchesPerToken } = speech;
   const seconds = samples.length / sampleRate;
   return {
@@ -150,8 +152,8 @@ function facts({ speech, tts }: Spoken, { output, seed, speed }: Options) {
     speed,
     dtype: tts.dtype,
     adapter: tts.adapter,
-    pipelines: tts.memory.pipelines,
-    gpuBytesPeak: tts.memory.peak,
+    pipelines: memory.pipelines,
+    gpuBytesPeak: memory.peak,
     residentBytesPeak: process.resourceUsage().maxRSS * 1024,
   };
 }
