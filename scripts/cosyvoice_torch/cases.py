@@ -9,7 +9,7 @@ from . import lm as language
 from .bundle import Cases
 from .checkpoint import Model
 from .sample_text import CASES, LONG_CASES
-from .stages import STAGES, run_stage
+from .stages import NEEDS, STAGES, run_stage
 from .stream import MEL_CACHE
 from .text import front_end
 
@@ -33,6 +33,8 @@ class Lengths:
     source: tuple[int, ...]
     stream: tuple[tuple[int, int], ...]
     whole: tuple[tuple[int, int], ...]
+    audio: tuple[tuple[str, int], ...] = ()
+    """(name, samples at 16 kHz) of the stages that hear audio"""
 
 
 SHORT = Lengths(
@@ -73,6 +75,7 @@ LONG = Lengths(
     source=(12, 30),
     stream=((0, 90), (10, 20), (25, 128), (87, 180), (12, 330)),
     whole=((0, 90), (10, 20), (25, 128), (87, 180)),
+    audio=(("short", 4000), ("odd", 9345), ("long", 55000)),
 )
 
 SETS = {"short": SHORT, "long": LONG}
@@ -107,6 +110,13 @@ class Draw:
         f0 = 150 + 60 * self.normal(frames)
         f0[::4], f0[2::8] = 0.0, self.config.vocoder.voiced_threshold - 1
         return f0.clamp(min=0)
+
+    def audio(self, samples: int, rate: int) -> Tensor:
+        """A gliding tone with overtones in noise, louder and softer: something with the shape of speech."""
+        t = torch.arange(samples) / rate
+        phase = 2 * torch.pi * torch.cumsum(140 + 60 * torch.sin(2 * torch.pi * 1.7 * t), 0) / rate
+        tone = sum(torch.sin(k * phase) / k for k in range(1, 12))
+        return 0.2 * (0.6 + 0.4 * torch.sin(2 * torch.pi * 2.3 * t)) * tone + 0.01 * self.normal(samples)
 
     def voice(self, prompt_tokens: int, tokens: int) -> dict[str, Tensor]:
         f = self.config.flow
@@ -183,6 +193,17 @@ def inputs(model: Model, lengths: Lengths, draw: Draw) -> Cases:
         cases["source"][str(frames)] = case
     for stage, pairs in (("whole", lengths.whole), ("stream", lengths.stream)):
         cases[stage] = {f"{prompt}_{tokens}": draw.voice(prompt, tokens) for prompt, tokens in pairs}
+    for name, samples in lengths.audio:
+        for stage in ("whisper_mel", "fbank"):
+            cases[stage][name] = {"samples": draw.audio(samples, 16000)}
+        for stage, file in NEEDS.items():
+            if (model.folder / file).exists():
+                cases[stage][name] = {"samples": draw.audio(samples, 16000)}
+        cases["mel24k"][name] = {"samples": draw.audio(samples, 24000)}
+    rates = ((16000, 24000), (22050, 24000), (44100, 16000), (48000, 24000)) if lengths.audio else ()
+    for source, target in rates:
+        case = {"samples": draw.audio(source // 2 + 7, source), "from": _flag(source), "to": _flag(target)}
+        cases["resample"][f"{source}_{target}"] = case
     return cases
 
 

@@ -123,6 +123,10 @@ STAGES: dict[str, Stage] = {
 }
 
 
+NEEDS = {"speech_tokenizer": "speech_tokenizer_v2.onnx", "speaker": "campplus.onnx"}
+"""Files that a checkpoint may lack."""
+
+
 def run_stage(model: Model, stage: str, case: Tensors) -> Tensors:
     with torch.no_grad():
         return STAGES[stage].run(model, {name: case[name] for name in STAGES[stage].inputs})

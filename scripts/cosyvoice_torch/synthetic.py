@@ -66,7 +66,7 @@ def fill_hash(name: str, out: Tensor) -> None:
 
 GAINS: dict[str, tuple[float, float]] = {
     "llm_decoder.weight": (3.0, 0.0),
-    "f0_predictor.classifier.weight": (60.0, 0.0),
+    "f0_predictor.classifier.weight": (15.0, 0.0),
     "f0_predictor.classifier.bias": (1.0, 150.0),
     "conv_post.parametrizations.weight.original0": (0.3, 0.0),
     "conv_post.bias": (1.0, -1.0),

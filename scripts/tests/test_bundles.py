@@ -17,7 +17,7 @@ def test_every_tensor_and_text_comes_out_again(bundle: Path):
 
 
 def test_f16_weights_stay_within_their_limits(bundle: Path):
-    assert [r for r in verify(bundle, stages={"lm", "flow", "vocoder"}, half=True) if r.verdict == "fail"] == []
+    assert [r for r in verify(bundle, stages={"lm", "flow", "vocoder", "whole"}, half=True) if r.verdict == "fail"] == []
 
 
 def test_a_bundle_stays_small(bundle: Path):
