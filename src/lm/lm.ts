@@ -4,6 +4,7 @@ import type { Model } from "../checkpoint/model.js";
 import type { LmConfig } from "../config.js";
 import { FileError } from "../errors.js";
 import type { Device } from "../gpu/device.js";
+import type { ResidentTensor } from "../gpu/tensor.js";
 import { Weights } from "../ops/weights.js";
 import { type Generated, type GenerateRequest, generate } from "./generate.js";
 import { loadQwen2 } from "./qwen2.js";
@@ -67,8 +68,9 @@ export class LanguageModel {
     const vocab = config.speechRows;
     const out = new Float32Array((forcedIds.length + 1) * vocab);
     const session = this.open({ textIds, speechIds: promptSpeechIds }, "forced", forcedIds.length + 1, forcedIds);
-    const rows = device.tensor("forced logits", [FORCED_STEPS, vocab]);
+    let rows: ResidentTensor | undefined;
     try {
+      rows = device.tensor("forced logits", [FORCED_STEPS, vocab]);
       await session.prefill(rows);
       out.set((await device.read(rows)).subarray(0, vocab));
       for (let first = 1; first <= forcedIds.length; first += FORCED_STEPS) {
@@ -80,7 +82,7 @@ export class LanguageModel {
         out.set((await device.read(rows)).subarray(0, count * vocab), first * vocab);
       }
     } finally {
-      device.release(rows.buffer);
+      if (rows) device.release(rows.buffer);
       session.destroy();
     }
     for (let row = 0; row <= forcedIds.length; row++) logSoftmax(out.subarray(row * vocab, (row + 1) * vocab));

@@ -7,13 +7,13 @@ import type { WeightSource } from "../../src/checkpoint/model.js";
 import type { Component } from "../../src/config.js";
 import { FileError } from "../../src/errors.js";
 
-/** `count` values in [−1, 1) of a name: a 32-bit FNV-1a of it, stepped by the golden ratio, finished as MurmurHash3 does. */
-export function namedValues(name: string, count: number): Float64Array {
+/** `count` values in [−1, 1) of a name from index `start` on: a 32-bit FNV-1a of it, stepped by the golden ratio, finished as MurmurHash3 does. */
+export function namedValues(name: string, count: number, start = 0): Float64Array {
   let hash = 0x811c9dc5;
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
   const out = new Float64Array(count);
   for (let i = 0; i < count; i++) {
-    let x = (hash + Math.imul(i, 0x9e3779b1)) | 0;
+    let x = (hash + Math.imul(start + i, 0x9e3779b1)) | 0;
     x ^= x >>> 16;
     x = Math.imul(x, 0x85ebca6b);
     x ^= x >>> 13;
@@ -24,10 +24,11 @@ export function namedValues(name: string, count: number): Float64Array {
   return out;
 }
 
-/** A tensor of a state dict: gains and scales near 1, matrices scaled by their inputs, the rest small. */
-export function namedTensor(name: string, shape: readonly number[]): Float32Array {
-  const count = shape.reduce((product, n) => product * n, 1);
-  const fanIn = count / (shape[0] ?? 1);
+/** A tensor of a state dict, or a slice: gains and scales near 1, matrices scaled by their inputs, the rest small. */
+export function namedTensor(name: string, shape: readonly number[], start = 0, length?: number): Float32Array {
+  const all = shape.reduce((product, n) => product * n, 1);
+  const count = length ?? all - start;
+  const fanIn = all / (shape[0] ?? 1);
   const [base, scale] = /original0$|weight_g$/.test(name)
     ? [1, 0.1]
     : /running_var$|\.alpha$/.test(name)
@@ -37,7 +38,7 @@ export function namedTensor(name: string, shape: readonly number[]): Float32Arra
         : name.endsWith("weight")
           ? [1, 0.1]
           : [0, 0.1];
-  return Float32Array.from(namedValues(name, count), (v) => base + scale * v);
+  return Float32Array.from(namedValues(name, count, start), (v) => base + scale * v);
 }
 
 /** A component whose tensors are `namedTensor`s; those that match `weightNormed` are made in two parts and folded. */

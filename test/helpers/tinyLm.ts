@@ -1,9 +1,11 @@
-/** A language model of a few thousand random weights, made from names alone, with odd sizes. */
-import type { Model, WeightSource } from "../../src/checkpoint/model.js";
+/** Language models without a checkpoint: weights made from names alone. */
+import type { Model, WeightDtype, WeightSource } from "../../src/checkpoint/model.js";
 import type { LmConfig } from "../../src/config.js";
 import { FileError } from "../../src/errors.js";
+import { toHalf } from "../../src/gpu/half.js";
 import { namedTensor } from "./synthetic.js";
 
+/** A few thousand weights, odd sizes. */
 export const TINY_LM: LmConfig = {
   layers: 2,
   width: 22,
@@ -52,16 +54,20 @@ function shapes(c: LmConfig): Map<string, readonly number[]> {
   return table;
 }
 
-/** @param bias added to the head's bias by id, to make an id likely, impossible or no number */
-export function tinyLm(bias: Readonly<Record<number, number>> = {}, config: LmConfig = TINY_LM): Model {
+/**
+ * A model of any size whose weights are made when they are read.
+ * @param bias added to the head's bias by id, to make an id likely, impossible or no number
+ */
+export function syntheticLm(config: LmConfig, dtype: WeightDtype, bias: Readonly<Record<number, number>> = {}): Model {
   const table = shapes(config);
   const shapeOf = (name: string): readonly number[] => {
     const shape = table.get(name);
-    if (!shape) throw new FileError(`tiny: no tensor ${name}`);
+    if (!shape) throw new FileError(`synthetic: no tensor ${name}`);
     return shape;
   };
-  const read = async (name: string) => {
-    const values = namedTensor(name, shapeOf(name));
+  const elementsOf = (name: string) => shapeOf(name).reduce((product, n) => product * n, 1);
+  const readSlice = async (name: string, start: number, count: number) => {
+    const values = namedTensor(name, shapeOf(name), start, count);
     if (name === "llm_decoder.bias") {
       for (const [id, add] of Object.entries(bias)) values[Number(id)] = (values[Number(id)] as number) + add;
     }
@@ -71,22 +77,21 @@ export function tinyLm(bias: Readonly<Record<number, number>> = {}, config: LmCo
     component: "lm",
     names: () => [...table.keys()],
     has: (name) => table.has(name),
-    info: (name) => {
-      const shape = shapeOf(name);
-      return { shape, dtype: "F32", elements: shape.reduce((product, n) => product * n, 1) };
+    info: (name) => ({ shape: shapeOf(name), dtype: "F32", elements: elementsOf(name) }),
+    read: (name) => readSlice(name, 0, elementsOf(name)),
+    readSlice,
+    readBytes: async (name, as, start, count) => {
+      const values = await readSlice(name, start, count);
+      return new Uint8Array((as === "f16" ? Uint16Array.from(values, toHalf) : values).buffer as ArrayBuffer);
     },
-    read,
-    readSlice: async (name, start, count) => (await read(name)).slice(start, start + count),
-    readBytes: async (name, _dtype, start, count) =>
-      new Uint8Array((await read(name)).slice(start, start + count).buffer),
   };
   const nothing = () => {
-    throw new FileError("tiny: holds a language model only");
+    throw new FileError("synthetic: holds a language model only");
   };
   return {
-    name: "tiny",
+    name: "synthetic",
     config: { lm: config } as Model["config"],
-    dtype: "f32",
+    dtype,
     components: ["lm"],
     tensors: () => source,
     voices: [],
@@ -94,4 +99,8 @@ export function tinyLm(bias: Readonly<Record<number, number>> = {}, config: LmCo
     tokenizerFiles: nothing,
     close: async () => {},
   };
+}
+
+export function tinyLm(bias: Readonly<Record<number, number>> = {}): Model {
+  return syntheticLm(TINY_LM, "f32", bias);
 }
