@@ -2,8 +2,9 @@
  * The attention of `chunkAttention` without workgroup memory, for adapters that are a CPU: their barriers cost more than reading
  * operands again from cache.
  *
- * A thread takes four queries of one head and walks the keys in fours, with a running maximum and sum per query. Its sums are named
- * vectors, written out by the template: an array would be indexed memory. Threads of a workgroup walk the same keys at the same time.
+ * A thread takes four queries of one head and walks the keys in fours, with a running maximum and sum per query. Threads of a workgroup
+ * walk the same keys at the same time. What there is once per query is written out by the template, as arrays would be indexed memory;
+ * the sums of values are such an array, since writing them out made compiling four times as slow and running no faster.
  */
 import { wgsl } from "wgsl-preprocessor/wgsl-preprocessor.js";
 import { declarations, defineKernel } from "../src/gpu/kernel.js";
@@ -23,10 +24,6 @@ const QUERY_NUMBERS = [0, 1, 2, 3] as const;
 
 /** Lines of WGSL, one for every query. */
 const eachQuery = (line: (query: number) => string): string => QUERY_NUMBERS.map(line).join("\n");
-
-/** Lines of WGSL, one for every vec4 of a head. */
-const eachVec4 = (headDim: number, lines: (d4: number) => string): string =>
-  Array.from({ length: Math.ceil(headDim / 4) }, (_, d4) => lines(d4)).join("\n");
 
 export const chunkAttentionDirect = defineKernel({
   name: "chunkAttentionDirect",
@@ -64,7 +61,7 @@ fn chunkAttentionDirect(@builtin(workgroup_id) group: vec3u, @builtin(local_invo
 ${eachQuery((q) => `  let query${q} = min(firstQuery + ${q}u, lastFrame);`)}
 ${eachQuery((q) => `  let start${q} = partStart(0u, batch, query${q}, head);`)}
 ${eachQuery((q) => `  var highest${q} = HIDDEN;\n  var total${q} = 0.0;`)}
-${eachVec4(constants.headDim, (d) => eachQuery((q) => `  var sum${q}_${d} = vec4f();`))}
+  var sums: array<vec4f, WIDTH4 * QUERIES>;
   for (var key = 0u; key < keys; key += 4u) {
     let numbers = vec4u(key, key + 1u, key + 2u, key + 3u);
     let at = min(numbers, vec4u(lastFrame));
@@ -95,19 +92,18 @@ ${eachQuery(
     total${q} = total${q} * shrink${q} + dot(w${q}, vec4f(1.0));`,
 )}
     let valueStart = keyStart + params.heads * HEAD_DIM;
-${eachVec4(
-  constants.headDim,
-  (d) => `    let v0_${d} = qkvRead(valueStart.x, ${d}u);
-    let v1_${d} = qkvRead(valueStart.y, ${d}u);
-    let v2_${d} = qkvRead(valueStart.z, ${d}u);
-    let v3_${d} = qkvRead(valueStart.w, ${d}u);
-${eachQuery((q) => `    sum${q}_${d} = shrink${q} * sum${q}_${d} + w${q}.x * v0_${d} + w${q}.y * v1_${d} + w${q}.z * v2_${d} + w${q}.w * v3_${d};`)}`,
-)}
+    for (var d4 = 0u; d4 < WIDTH4; d4++) {
+      let v0 = qkvRead(valueStart.x, d4);
+      let v1 = qkvRead(valueStart.y, d4);
+      let v2 = qkvRead(valueStart.z, d4);
+      let v3 = qkvRead(valueStart.w, d4);
+${eachQuery((q) => `      sums[QUERIES * d4 + ${q}u] = shrink${q} * sums[QUERIES * d4 + ${q}u] + w${q}.x * v0 + w${q}.y * v1 + w${q}.z * v2 + w${q}.w * v3;`)}
+    }
   }
 ${eachQuery(
   (q) => `  if (firstQuery + ${q}u <= lastFrame) {
     let to${q} = outStart(batch, query${q}, head);
-${eachVec4(constants.headDim, (d) => `    outWrite(to${q}, ${d}u, sum${q}_${d} / total${q});`)}
+    for (var d4 = 0u; d4 < WIDTH4; d4++) { outWrite(to${q}, d4, sums[QUERIES * d4 + ${q}u] / total${q}); }
   }`,
 )}
 }
