@@ -91,6 +91,12 @@ export interface TokenEncoderInput {
 
 /** -> mu [ratio · T, melBins] */
 export function tokenEncoder(g: Graph, encoder: TokenEncoder, config: FlowConfig, input: TokenEncoderInput): Tensor {
+  const x = tokenStates(g, encoder, config, input);
+  return linear(g, x, encoder.project.weight, { label: "mu", bias: encoder.project.bias });
+}
+
+/** What upstream's encoder returns: [ratio · T, width]. */
+export function tokenStates(g: Graph, encoder: TokenEncoder, config: FlowConfig, input: TokenEncoderInput): Tensor {
   const { ids, tokens, ratio, chunk } = input;
   const count = dim(ids, 0);
   const embedding = g.temp("embedding", [count, config.inputWidth]);
@@ -102,8 +108,7 @@ export function tokenEncoder(g: Graph, encoder: TokenEncoder, config: FlowConfig
   x = embedLinear(g, x, encoder.upEmbed);
   const upChunk = chunk === undefined ? undefined : chunk * ratio;
   for (const layer of encoder.upLayers) x = conformerLayer(g, x, layer, config, input.upPositions, upChunk);
-  x = layerNorm(g, x, encoder.lastNorm, { eps: EPS });
-  return linear(g, x, encoder.project.weight, { label: "mu", bias: encoder.project.bias });
+  return layerNorm(g, x, encoder.lastNorm, { eps: EPS });
 }
 
 function embedLinear(g: Graph, x: Tensor, { linear: affine, norm }: Embed): Tensor {
