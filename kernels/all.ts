@@ -18,6 +18,7 @@ import { layerNorm } from "./layerNorm.js";
 import { leakySum } from "./leakySum.js";
 import { matmul } from "./matmul.js";
 import { matvec } from "./matvec.js";
+import { matvecDirect } from "./matvecDirect.js";
 import { nucleus } from "./nucleus.js";
 import { rmsNorm } from "./rmsNorm.js";
 import { ropeCache } from "./ropeCache.js";
@@ -44,6 +45,7 @@ export const ALL_KERNELS: readonly AnyKernel[] = [
   leakySum,
   matmul,
   matvec,
+  matvecDirect,
   nucleus,
   rmsNorm,
   ropeCache,

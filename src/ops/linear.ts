@@ -3,6 +3,7 @@ import { conv1dDirect } from "../../kernels/conv1dDirect.js";
 import type { Activation, WeightElem } from "../../kernels/fragments.js";
 import { matmul } from "../../kernels/matmul.js";
 import { matvec } from "../../kernels/matvec.js";
+import { matvecDirect } from "../../kernels/matvecDirect.js";
 import type { Capabilities } from "../gpu/capabilities.js";
 import type { Graph } from "../gpu/graph.js";
 import { elements, type Tensor } from "../gpu/tensor.js";
@@ -80,25 +81,23 @@ export function linearVector(g: Graph, x: Tensor, weight: Matrix, options: Vecto
   const { bias, norm, residual, swiglu = false } = options;
   const cols = swiglu ? weight.cols / 2 : weight.cols;
   const out = g.temp(options.label ?? "linearVector", [cols]);
-  g.add(
-    matvec,
-    {
-      elem: weightElem(tensor, g.capabilities),
-      vec: vecOf(inner),
-      norm: norm !== undefined,
-      bias: bias !== undefined,
-      epilogue: swiglu ? "swiglu" : residual ? "residual" : "plain",
-      workgroup: inner >= 512 ? 64 : 32,
-    },
-    { inner, cols, stride4: Math.ceil(inner / 4), eps: norm?.eps ?? 0 },
-    {
-      x,
-      weight: tensor,
-      out,
-      ...(norm ? { normWeight: norm.weight } : {}),
-      ...(bias ? { bias } : {}),
-      ...(residual ? { residual } : {}),
-    },
-  );
+  const constants = {
+    elem: weightElem(tensor, g.capabilities),
+    vec: vecOf(inner),
+    norm: norm !== undefined,
+    bias: bias !== undefined,
+    epilogue: swiglu ? "swiglu" : residual ? "residual" : "plain",
+  } as const;
+  const params = { inner, cols, stride4: Math.ceil(inner / 4), eps: norm?.eps ?? 0 };
+  const tensors = {
+    x,
+    weight: tensor,
+    out,
+    ...(norm ? { normWeight: norm.weight } : {}),
+    ...(bias ? { bias } : {}),
+    ...(residual ? { residual } : {}),
+  };
+  if (g.capabilities.adapter.software) g.add(matvecDirect, constants, params, tensors);
+  else g.add(matvec, { ...constants, workgroup: inner >= 512 ? 64 : 32 }, params, tensors);
   return out;
 }
