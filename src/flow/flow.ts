@@ -79,7 +79,8 @@ export class Flow {
     const { flow: config, tokenRate, tokenMelRatio } = model.config;
     if (!config) throw new FileError(`${model.name}: holds no flow; convert a checkpoint that has flow.pt`);
     checkSizes(model.name, config);
-    const weights = new Weights(device, model.tensors("flow"), model.dtype);
+    // Whole floats in every model: see `mayBeHalf`.
+    const weights = new Weights(device, model.tensors("flow"), "f32");
     try {
       const { estimator, solver } = config;
       const { times, dt } = cosineSchedule(solver.steps);

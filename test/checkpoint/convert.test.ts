@@ -153,23 +153,37 @@ describe("convert", () => {
   });
 
   it("names the tensor and element of a NaN, and of a value too large for a half", async () => {
-    for (const [value, dtype, message] of [
-      [Number.NaN, "f32", /flow\.pt: encoder_proj\.weight: element 3 of \[5, 12\] is NaN/],
-      [7e4, "f16", /flow\.pt: encoder_proj\.weight: element 3 is 70000, a half holds at most 65504/],
+    for (const [component, file, damaged, value, dtype, message] of [
+      [
+        "flow",
+        "flow.pt",
+        "encoder_proj.weight",
+        Number.NaN,
+        "f32",
+        /flow\.pt: encoder_proj\.weight: element 3 of .* is NaN/,
+      ],
+      [
+        "lm",
+        "llm.pt",
+        "llm_decoder.weight",
+        7e4,
+        "f16",
+        /llm\.pt: llm_decoder\.weight: element 3 is 70000, a half holds/,
+      ],
     ] as const) {
       const files = tinyRelease();
-      const table = weightTable("flow", TINY);
+      const table = weightTable(component, TINY);
       const state = Object.fromEntries(
         [...table].map(([name, shape]) => {
           const values = valuesOf(
             name,
             shape.reduce((a, b) => a * b, 1),
           );
-          if (name === "encoder_proj.weight") values[3] = value;
+          if (name === damaged) values[3] = value;
           return [name, { shape, storage: floats(name, values) }];
         }),
       );
-      files.set("flow.pt", torchFile(state));
+      files.set(file, torchFile(state));
       const output = memoryOutput();
       await expect(convert(memoryFolder(files), output, { ...options, dtype })).rejects.toThrow(message);
       expect(output.state).toBe("discarded");
