@@ -87,13 +87,11 @@ export async function generate(backbone: Backbone, request: GenerateRequest, pac
   const readback = new Readback(device, session.state, session.tokens, pace.submitsInFlight, pace.tokensPerSubmit);
   try {
     const tokens = new Int32Array(maxLen);
-    let submitted = 0;
     let received = 0;
     let firstAt = begun;
-    await session.prefill();
-    // Token 0 came with the prompt: this submit only fetches it.
-    readback.submit(device.gpu.createCommandEncoder({ label: "first token" }), 0, 1);
-    submitted = 1;
+    // Token 0 comes with the prompt.
+    await session.prefill({ submitLast: (encoder) => readback.submit(encoder, 0, 1) });
+    let submitted = 1;
     for (;;) {
       while (!readback.full && submitted < maxLen) {
         const count = Math.min(pace.tokensPerSubmit, maxLen - submitted);

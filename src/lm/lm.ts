@@ -71,7 +71,7 @@ export class LanguageModel {
     let rows: ResidentTensor | undefined;
     try {
       rows = device.tensor("forced logits", [FORCED_STEPS, vocab]);
-      await session.prefill(rows);
+      await session.prefill({ logitsTo: rows });
       out.set((await device.read(rows)).subarray(0, vocab));
       for (let first = 1; first <= forcedIds.length; first += FORCED_STEPS) {
         const count = Math.min(FORCED_STEPS, forcedIds.length + 1 - first);

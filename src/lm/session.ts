@@ -87,8 +87,15 @@ export class Session {
   /**
    * Reads the prompt, some rows at a time, and chooses token 0. Nothing is waited for but pipelines that are new.
    * @param logitsTo where the logits of the last row go too
+   * @param submitLast takes the commands of the last rows, to add to them before it submits them
    */
-  async prefill(logitsTo?: ResidentTensor): Promise<void> {
+  async prefill({
+    logitsTo,
+    submitLast,
+  }: {
+    readonly logitsTo?: ResidentTensor;
+    readonly submitLast?: (encoder: GPUCommandEncoder) => void;
+  } = {}): Promise<void> {
     const { device, config, weights, prefillRows } = this.backbone;
     this.cache.grow(this.length);
     for (let first = 0; first < this.length; first += prefillRows) {
@@ -96,14 +103,19 @@ export class Session {
       const g = new Graph("prefill", device.capabilities);
       const x = embedSpans(g, this.spans, this.ids, { first, rows, width: config.width });
       const h = prefill(g, weights, config, x, this.cache, this);
-      if (first + rows === this.length) {
+      const isLast = first + rows === this.length;
+      if (isLast) {
         const logits = head(g, weights, config, h);
         if (logitsTo) g.copy(logits, 0, logitsTo, 0, config.speechRows * 4);
         sample(g, logits, this, config, this.rules, rows);
       }
       const program = await Program.compile(device, g);
       device.write(this.state, Int32Array.of(first, 0, 0, 0));
-      program.run();
+      if (isLast && submitLast) {
+        const encoder = device.gpu.createCommandEncoder({ label: "prefill" });
+        program.encode(encoder);
+        submitLast(encoder);
+      } else program.run();
       this.submits++;
       // The queue keeps what it still needs.
       program.destroy();
