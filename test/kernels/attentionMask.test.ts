@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { attentionMask } from "../../kernels/attentionMask.js";
 import { maskParams } from "../../kernels/attentionFragments.js";
+import { attentionMask } from "../../kernels/attentionMask.js";
 import { adapterNames, testDevice } from "../helpers/device.js";
 import { runKernel } from "../helpers/kernel.js";
 import { attentionMask as reference } from "../reference/attentionMask.js";
