@@ -11,7 +11,7 @@ import { type AdapterReportData, reportAdapter } from "./gpu/adapterReport.js";
 import { Device } from "./gpu/device.js";
 import type { Generated } from "./lm/generate.js";
 import { LanguageModel } from "./lm/lm.js";
-import { prepareText, type Segment } from "./text/text.js";
+import { prepareText, requireWords, type Segment } from "./text/text.js";
 import type { Tokenizer } from "./text/tokenizer.js";
 import { tokenizerOf } from "./tokenizerOf.js";
 import { changeSpeed } from "./vocoder/streaming.js";
@@ -32,12 +32,14 @@ export interface LoadOptions {
   readonly adapter?: string;
   /** How matrices are kept on the GPU. Default: as the folder holds them; f32 for an official release. */
   readonly dtype?: WeightDtype;
+  /** The voice that speaks when a call names none; default the first. An unknown one is refused before the GPU is touched. */
+  readonly voice?: string;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
 }
 
 export interface SpeakOptions {
-  /** One of `voices`; default the first. */
+  /** One of `voices`; default that of `load`. */
   readonly voice?: string;
   /** Whole number, 0 to 2⁵³ − 1; default 0. The same seed, text, voice, model and adapter give the same samples. */
   readonly seed?: number;
@@ -97,6 +99,11 @@ const SPEED = { least: 0.5, most: 2 };
 /** Names of the model's parts, in the order in which sound is made. */
 const NEEDED = ["lm", "flow", "vocoder"] as const;
 
+interface Voice {
+  readonly name: string;
+  readonly embedding: Float32Array;
+}
+
 interface Stages {
   readonly tokenizer: Tokenizer;
   readonly lm: LanguageModel;
@@ -111,7 +118,9 @@ export class CosyVoice {
   private constructor(
     private readonly device: Device,
     private readonly stages: Stages,
-    private readonly embeddings: ReadonlyMap<string, Float32Array | undefined>,
+    private readonly embeddings: Embeddings,
+    /** Speaks when a call names no other. */
+    private readonly voice: string | undefined,
     readonly config: Config,
     readonly dtype: WeightDtype,
     readonly adapter: AdapterReportData,
@@ -122,7 +131,7 @@ export class CosyVoice {
    * @throws FileError for a bad folder, DeviceError without a usable GPU, CancelledError when the signal fires.
    */
   static async load(source: ModelSource, options: LoadOptions = {}): Promise<CosyVoice> {
-    const { adapter: name, dtype, signal, onProgress } = options;
+    const { adapter: name, dtype, voice, signal, onProgress } = options;
     const model = await openModel(await openFolder(source), dtype ? { dtype } : {});
     let device: Device | undefined;
     try {
@@ -133,6 +142,7 @@ export class CosyVoice {
         );
       }
       const embeddings = await readEmbeddings(model);
+      if (voice !== undefined) chooseVoice(embeddings, voice);
       const tokenizer = await tokenizerOf(model);
       const adapter = await findAdapter(name);
       const opened = await Device.open(adapter);
@@ -149,7 +159,7 @@ export class CosyVoice {
       onProgress?.({ what: "loaded", done: NEEDED.length, total: NEEDED.length });
       const { config } = model;
       const stages = { tokenizer, lm, flow, vocoder };
-      return new CosyVoice(opened, stages, embeddings, config, model.dtype, reportAdapter(adapter));
+      return new CosyVoice(opened, stages, embeddings, voice, config, model.dtype, reportAdapter(adapter));
     } catch (error) {
       device?.destroy();
       throw error;
@@ -160,7 +170,7 @@ export class CosyVoice {
 
   /** Names of the voices that can speak. */
   get voices(): readonly string[] {
-    return [...this.embeddings].filter(([, embedding]) => embedding).map(([name]) => name);
+    return usable(this.embeddings);
   }
 
   /** Samples per second of what `speak` gives. */
@@ -180,11 +190,12 @@ export class CosyVoice {
    */
   async speak(text: string, options: SpeakOptions = {}): Promise<Speech> {
     const begun = performance.now();
-    requireOptions(text, options);
-    const chosen = this.chooseVoice(options.voice);
+    checkCancelled(options.signal);
+    checkRequest(text, options);
+    const voice = chooseVoice(this.embeddings, options.voice ?? this.voice);
     const segments = prepareText(text, { tokenizer: this.stages.tokenizer });
     const textMs = performance.now() - begun;
-    const turn = this.queue.then(() => this.speakSegments(segments, chosen, options, textMs));
+    const turn = this.queue.then(() => this.speakSegments(segments, voice, options, textMs));
     this.queue = turn.catch(() => undefined);
     return turn;
   }
@@ -196,7 +207,7 @@ export class CosyVoice {
 
   private async speakSegments(
     segments: readonly Segment[],
-    { voice, embedding }: { readonly voice: string; readonly embedding: Float32Array },
+    { name: voice, embedding }: Voice,
     options: SpeakOptions,
     text: number,
   ): Promise<Speech> {
@@ -289,36 +300,45 @@ export class CosyVoice {
     const input = { mel, seed, sourceNoise, firstSample, ...(signal ? { signal } : {}) };
     return (await this.stages.vocoder.run(input)).samples;
   }
-
-  /** @throws InputError naming the voices there are. */
-  private chooseVoice(name = this.voices[0]): { readonly voice: string; readonly embedding: Float32Array } {
-    if (name === undefined) {
-      throw new InputError(
-        "the model has no voice to speak with; add one to spk2info.pt beside its weights and convert it again",
-      );
-    }
-    const embedding = this.embeddings.get(name);
-    if (embedding) return { voice: name, embedding };
-    const why = this.embeddings.has(name) ? "holds a recorded prompt, not a trained speaker" : "is unknown";
-    const known = this.voices.map((voice) => JSON.stringify(voice)).join(", ") || "none that can speak";
-    throw new InputError(`voice ${JSON.stringify(name)} ${why}; the model has ${known}`);
-  }
 }
 
-function requireOptions(text: string, { seed = 0, speed = 1, signal }: SpeakOptions): void {
-  checkCancelled(signal);
+/** What can be refused without a model. @throws InputError */
+export function checkRequest(text: string, { seed = 0, speed = 1 }: SpeakOptions): void {
   // Code units are enough here: the exact count of characters is at most that.
   if (text.length > MAX_CHARACTERS) {
     throw new InputError(
       `text: it has ${text.length} characters, at most ${MAX_CHARACTERS} fit one call; speak it in parts`,
     );
   }
+  requireWords(text);
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw new InputError(`seed ${seed} is not a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`);
   }
   if (!(speed >= SPEED.least && speed <= SPEED.most)) {
     throw new InputError(`speed ${speed} is not between ${SPEED.least} and ${SPEED.most}`);
   }
+}
+
+type Embeddings = ReadonlyMap<string, Float32Array | undefined>;
+
+function usable(embeddings: Embeddings): string[] {
+  return [...embeddings].filter(([, embedding]) => embedding).map(([name]) => name);
+}
+
+/** @throws InputError naming the voices there are. */
+function chooseVoice(embeddings: Embeddings, name = usable(embeddings)[0]): Voice {
+  if (name === undefined) {
+    throw new InputError(
+      "the model has no voice to speak with; add one to spk2info.pt beside its weights and convert it again",
+    );
+  }
+  const embedding = embeddings.get(name);
+  if (embedding) return { name, embedding };
+  const why = embeddings.has(name) ? "holds a recorded prompt, not a trained speaker" : "is unknown";
+  const known = usable(embeddings)
+    .map((voice) => JSON.stringify(voice))
+    .join(", ");
+  throw new InputError(`voice ${JSON.stringify(name)} ${why}; the model has ${known || "none that can speak"}`);
 }
 
 /** The trained speaker of every voice; undefined for one that only holds a recorded prompt. */

@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import { mel24k } from "../audio/mel.js";
 import { encodeWav } from "../audio/wav.js";
 import type { WeightDtype } from "../checkpoint/model.js";
-import { CosyVoice, type Speech } from "../cosyvoice.js";
+import { CosyVoice, checkRequest, type Speech } from "../cosyvoice.js";
 import { FileError } from "../errors.js";
 import { atomicWrite } from "./atomicWrite.js";
 import { interrupted } from "./interrupt.js";
@@ -81,6 +81,7 @@ async function textOf(text: string | undefined, { textFile }: Options, command: 
 
 async function speak(text: string, options: Options, adapter: string | undefined): Promise<Spoken> {
   const { voice, seed, speed, dtype, output } = options;
+  checkRequest(text, { seed, speed });
   if (options.model === undefined) {
     process.stderr.write(
       "no --model: a tiny model with random weights speaks, which gives noise of the right length\n",
@@ -90,6 +91,7 @@ async function speak(text: string, options: Options, adapter: string | undefined
   const tts = await CosyVoice.load(options.model ?? tinyModel(), {
     ...(adapter !== undefined ? { adapter } : {}),
     ...(dtype ? { dtype } : {}),
+    ...(voice !== undefined ? { voice } : {}),
     signal: interrupted,
     onProgress: ({ what, done, total }) => loading.update(done, total, what),
   }).finally(() => loading.stop());
@@ -99,7 +101,6 @@ async function speak(text: string, options: Options, adapter: string | undefined
     const speaking = showProgress("speaking");
     const speech = await tts
       .speak(text, {
-        ...(voice !== undefined ? { voice } : {}),
         seed,
         speed,
         signal: interrupted,

@@ -74,6 +74,7 @@ export function judgeFloats(
 ): Finding {
   const { rel, maxAbs, bad } = difference(out, reference);
   if (bad !== undefined) return failed(`value ${bad} is ${out[bad]}`, rule.rel);
+  if (Number.isNaN(rel)) return failed("the reference holds values that are no numbers", rule.rel);
   const found = { rel, max_abs: maxAbs, limit: rule.rel };
   if (rule.logMel !== undefined) {
     const likeness = correlation();

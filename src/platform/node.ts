@@ -68,9 +68,11 @@ export async function listAdapters(): Promise<AdapterReport[]> {
 export async function findAdapter(name: string | undefined = process.env.COSYVOICE_ADAPTER): Promise<FoundAdapter> {
   const refused: string[] = [];
   const wanted = name?.toLowerCase();
+  const isSource = SOURCES.some((source) => source.name === wanted);
   for (const source of SOURCES) {
     const byName = wanted === undefined || source.name === wanted;
-    if (!byName && source.name !== "hardware") continue;
+    // A name that is no source's can only be that of a hardware GPU.
+    if (!byName && (isSource || source.name !== "hardware")) continue;
     const found = await source.find();
     if (typeof found === "string") refused.push(`${source.name}: ${found}`);
     else if (byName || found.description.name.includes(wanted ?? "")) return found;

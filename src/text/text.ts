@@ -18,7 +18,7 @@ export interface Segment {
  * @throws InputError if the text is empty, too long or holds nothing that can be spoken.
  */
 export function prepareText(text: string, options: NormalizeOptions): Segment[] {
-  if (strip(text) === "") throw new InputError("text: it is empty or blank; give at least one word to speak");
+  requireWords(text);
   const length = codePoints(text);
   if (length > MAX_CODE_POINTS) {
     throw new InputError(`text: it has ${length} characters, at most ${MAX_CODE_POINTS} fit one call; split it`);
@@ -32,6 +32,11 @@ export function prepareText(text: string, options: NormalizeOptions): Segment[] 
     throw new InputError(`text: nothing in ${quote(text)} can be spoken, it holds only punctuation; add a word`);
   }
   return segments;
+}
+
+/** @throws InputError for a text that is empty or blank. */
+export function requireWords(text: string): void {
+  if (strip(text) === "") throw new InputError("text: it is empty or blank; give at least one word to speak");
 }
 
 function quote(text: string): string {

@@ -48,6 +48,11 @@ describe("floats", () => {
     expect(finding).toMatchObject({ verdict: "fail", rel: null, reason: `value 1 is ${value}` });
   });
 
+  test("a reference that is no number fails too", () => {
+    const finding = judgeFloats(Float32Array.of(1), Float32Array.of(Number.NaN), { rel: 1 });
+    expect(finding).toMatchObject({ verdict: "fail", reason: expect.stringContaining("the reference holds") });
+  });
+
   test("in f16 whole speech is judged by the log-mel correlation alone", () => {
     const rule = ruleFor("whole", "samples", "f16", 2);
     const judge = (correlation: number) =>
