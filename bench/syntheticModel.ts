@@ -1,8 +1,9 @@
 /** A model of any config with seeded small weights: enough to record and time the real graphs without a checkpoint. */
+
+import { toHalf } from "../src/checkpoint/dtype.js";
 import type { Model, WeightDtype, WeightSource } from "../src/checkpoint/model.js";
 import type { Component, Config } from "../src/config.js";
 import { FileError, InputError } from "../src/errors.js";
-import { toHalf } from "../src/gpu/half.js";
 import { elements } from "../src/gpu/tensor.js";
 import { weightTable } from "../weights/all.js";
 
@@ -43,7 +44,7 @@ function syntheticWeights(component: Component, config: Config): WeightSource {
     readSlice: (name, start, count) => Promise.resolve(values(name, start, count)),
     readBytes: (name, dtype, start, count) => {
       const slice = values(name, start, count);
-      const stored = dtype === "f16" ? Uint16Array.from(slice, toHalf) : slice;
+      const stored = dtype === "f16" ? toHalf(slice) : slice;
       return Promise.resolve(new Uint8Array(stored.buffer));
     },
   };

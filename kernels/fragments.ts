@@ -5,7 +5,6 @@ import type { Elem } from "../src/gpu/kernel.js";
 
 /** How 4 weights in a row are stored: f32, native f16, or f16 as two u32 where the device has no `shader-f16`. */
 export type WeightElem = Extract<Elem, "f32" | "f16" | "f16x2">;
-export const WEIGHT_ELEMS = ["f32", "f16", "f16x2"] as const;
 
 /** WGSL: `<name>4(i)` is item i of a binding of four weights, as vec4f. */
 export function openWeight(name: string, elem: WeightElem): string {

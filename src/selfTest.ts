@@ -3,9 +3,9 @@
  * precision, and the rounding of halves against a table of hard cases.
  */
 import { matmul } from "../kernels/matmul.js";
+import { halfToNumber, numberToHalf, toHalf } from "./checkpoint/dtype.js";
 import type { Device } from "./gpu/device.js";
 import { Graph } from "./gpu/graph.js";
-import { fromHalf, toHalf } from "./gpu/half.js";
 import { Program } from "./gpu/program.js";
 import type { ResidentTensor } from "./gpu/tensor.js";
 import { RandomStream } from "./random.js";
@@ -57,7 +57,7 @@ interface Case {
 function randomCase(elem: Storage): Case {
   const x = new RandomStream("self-test x", 1).gaussian(0, ROWS * INNER);
   const weight = new RandomStream("self-test weight", 1).gaussian(0, COLS * INNER);
-  const stored = elem === "f32" ? weight : weight.map((value) => fromHalf(toHalf(value)));
+  const stored = elem === "f32" ? weight : weight.map((value) => halfToNumber(numberToHalf(value)));
   return { rows: ROWS, inner: INNER, cols: COLS, x, weight: stored, limit: LIMIT };
 }
 
@@ -66,7 +66,7 @@ function halvesCase(): Case {
   const cols = HARD_HALVES.length;
   const weight = new Float32Array(cols * 4);
   HARD_HALVES.forEach((bits, c) => {
-    weight[c * 4] = fromHalf(bits);
+    weight[c * 4] = halfToNumber(bits);
   });
   return { rows: 1, inner: 4, cols, x: Float32Array.of(1, 0, 0, 0), weight, limit: 0 };
 }
@@ -92,7 +92,7 @@ async function check(device: Device, name: string, elem: Storage, test: Case): P
         weight: own(
           elem === "f32"
             ? device.upload("weight", shape, weight)
-            : device.upload("weight", shape, Uint16Array.from(weight, toHalf), "f16"),
+            : device.upload("weight", shape, toHalf(weight), "f16"),
         ),
         out,
       },

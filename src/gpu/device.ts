@@ -1,7 +1,7 @@
 /**
  * An open GPU device: buffers it counts, pipelines it keeps, errors it turns into one clear line.
  */
-import { DeviceError, FileError, InternalError } from "../errors.js";
+import { DeviceError, InternalError } from "../errors.js";
 import { type AdapterDescription, type Capabilities, DEFAULT_LIMITS, readCapabilities } from "./capabilities.js";
 import type { Graph } from "./graph.js";
 import { type AnyKernel, type Bindings, type Constants, type ParamTypes, variantName } from "./kernel.js";
@@ -246,11 +246,4 @@ function numbered(code: string): string {
     .split("\n")
     .map((line, index) => `${String(index + 1).padStart(4)} ${line}`)
     .join("\n");
-}
-
-/** Refuses values that are not finite, as a damaged file gives. */
-export function requireFinite(label: string, data: Float32Array): void {
-  const index = data.findIndex((value) => !Number.isFinite(value));
-  if (index >= 0)
-    throw new FileError(`${label}[${index}] is ${data[index]}; weights must be finite; convert the checkpoint again`);
 }

@@ -4,7 +4,7 @@
  */
 import { DeviceError, InternalError } from "../errors.js";
 import type { Device } from "./device.js";
-import { type DispatchStep, type Graph, type Plan, plan, type Step } from "./graph.js";
+import { type DispatchStep, type Graph, type Plan, plan } from "./graph.js";
 import { packParams, variantName } from "./kernel.js";
 import { byteLength, type ResidentTensor, type Tensor } from "./tensor.js";
 
@@ -36,7 +36,6 @@ export class Program {
     private readonly slots: readonly GPUBuffer[],
     private readonly uniforms: GPUBuffer,
     private readonly commands: readonly Command[],
-    readonly steps: readonly Step[],
   ) {}
 
   /** Allocates the arena, builds what pipelines are missing and makes the bind groups. */
@@ -102,7 +101,7 @@ export class Program {
       });
       device.gpu.queue.writeBuffer(uniforms, 0, uniformBytes);
       device.check();
-      return new Program(graph.label, device, arena, slots, uniforms, commands, graph.steps);
+      return new Program(graph.label, device, arena, slots, uniforms, commands);
     } catch (error) {
       device.release(...owned);
       throw error;
@@ -111,11 +110,6 @@ export class Program {
 
   get dispatches(): number {
     return this.commands.reduce((count, command) => count + (command.kind === "dispatch" ? 1 : 0), 0);
-  }
-
-  /** Bytes of the arena. */
-  get arenaBytes(): number {
-    return this.plan.slotBytes.reduce((sum, bytes) => sum + bytes, 0);
   }
 
   /** Records every step. Dispatches that follow one another share a compute pass. */

@@ -7,7 +7,6 @@
 import type { WeightDtype, WeightSource } from "../checkpoint/model.js";
 import { FileError } from "../errors.js";
 import type { Device } from "../gpu/device.js";
-import { toHalf } from "../gpu/half.js";
 import { bytesPerElement, elements, type ResidentTensor } from "../gpu/tensor.js";
 
 /** A linear layer's matrix [cols, inner], stored as [cols, ceil(inner/4), 4]. */
@@ -91,9 +90,12 @@ export class Weights {
   async conv(name: string, { transposed = false } = {}): Promise<ConvWeight> {
     const [first = 0, second = 0, taps = 0] = this.shapeOf(name, 3);
     const [out, channels] = transposed ? [second, first] : [first, second];
-    const data = await this.source.read(name);
+    const bytes = await this.source.readBytes(name, this.dtype, 0, first * second * taps);
+    const half = this.dtype === "f16";
+    const at = [bytes.buffer, bytes.byteOffset, first * second * taps] as const;
+    const data = half ? new Uint16Array(...at) : new Float32Array(...at);
     const padded = Math.ceil(channels / 4) * 4;
-    const laidOut = new Float32Array(out * taps * padded);
+    const laidOut = half ? new Uint16Array(out * taps * padded) : new Float32Array(out * taps * padded);
     for (let o = 0; o < out; o++) {
       for (let i = 0; i < channels; i++) {
         const from = (transposed ? i * out + o : o * channels + i) * taps;
@@ -101,7 +103,7 @@ export class Weights {
       }
     }
     const tensor = this.own(this.device.tensor(name, [out, taps, padded / 4, 4], this.dtype));
-    this.device.write(tensor, this.dtype === "f16" ? Uint16Array.from(laidOut, toHalf) : laidOut);
+    this.device.write(tensor, laidOut);
     return { tensor, out, in: channels, taps };
   }
 

@@ -1,7 +1,8 @@
 /** Runs one kernel on given data: what every kernel test does. */
+
+import { halfToNumber, numberToHalf } from "../../src/checkpoint/dtype.js";
 import type { Device } from "../../src/gpu/device.js";
 import { Graph } from "../../src/gpu/graph.js";
-import { fromHalf, toHalf } from "../../src/gpu/half.js";
 import type { AnyKernel, Bindings, Constants, Elem } from "../../src/gpu/kernel.js";
 import { Program } from "../../src/gpu/program.js";
 import { elements, type ResidentTensor, type Tensor } from "../../src/gpu/tensor.js";
@@ -14,7 +15,7 @@ export interface Operand {
 
 /** What a stored value becomes when it is kept in `elem`: f16 rounds. References must use the rounded value. */
 export function asStored(elem: Elem, data: Float32Array): Float32Array {
-  return elem === "f16" || elem === "f16x2" ? data.map((v) => fromHalf(toHalf(v))) : data;
+  return elem === "f16" || elem === "f16x2" ? data.map((v) => halfToNumber(numberToHalf(v))) : data;
 }
 
 /** Whether the device can run a variant; native f16 needs the feature. */
@@ -39,7 +40,7 @@ export async function runKernel(
       if (!operand) throw new Error(`${kernel.name}: the test gives no operand ${name}`);
       const count = elements(operand.shape);
       if (elem === "f16" || elem === "f16x2") {
-        const halves = Uint16Array.from(operand.data ?? new Float32Array(count), (v) => toHalf(v));
+        const halves = Uint16Array.from(operand.data ?? new Float32Array(count), (v) => numberToHalf(v));
         tensors[name] = device.upload(name, operand.shape, halves, "f16");
       } else {
         const empty = elem === "f32" ? new Float32Array(count).fill(Number.NaN) : new Uint32Array(count);

@@ -1,8 +1,10 @@
 /** Language models without a checkpoint: weights made from names alone. */
+
+import { toHalf } from "../../src/checkpoint/dtype.js";
 import type { Model, WeightDtype, WeightSource } from "../../src/checkpoint/model.js";
 import type { LmConfig } from "../../src/config.js";
 import { FileError } from "../../src/errors.js";
-import { toHalf } from "../../src/gpu/half.js";
+import { lmWeights } from "../../weights/lm.js";
 import { namedTensor } from "./synthetic.js";
 
 /** A few thousand weights, odd sizes. */
@@ -25,41 +27,12 @@ export const TINY_LM: LmConfig = {
   maxRatio: 20,
 };
 
-function shapes(c: LmConfig): Map<string, readonly number[]> {
-  const table = new Map<string, readonly number[]>([
-    ["llm_embedding.weight", [2, c.width]],
-    ["speech_embedding.weight", [c.speechRows, c.width]],
-    ["llm_decoder.weight", [c.speechRows, c.width]],
-    ["llm_decoder.bias", [c.speechRows]],
-    ["llm.model.model.embed_tokens.weight", [c.textRows, c.width]],
-    ["llm.model.model.norm.weight", [c.width]],
-  ]);
-  for (let i = 0; i < c.layers; i++) {
-    const layer = `llm.model.model.layers.${i}`;
-    for (const [part, heads] of [
-      ["q", c.heads],
-      ["k", c.kvHeads],
-      ["v", c.kvHeads],
-    ] as const) {
-      table.set(`${layer}.self_attn.${part}_proj.weight`, [heads * c.headDim, c.width]);
-      table.set(`${layer}.self_attn.${part}_proj.bias`, [heads * c.headDim]);
-    }
-    table.set(`${layer}.self_attn.o_proj.weight`, [c.width, c.heads * c.headDim]);
-    table.set(`${layer}.input_layernorm.weight`, [c.width]);
-    table.set(`${layer}.post_attention_layernorm.weight`, [c.width]);
-    table.set(`${layer}.mlp.gate_proj.weight`, [c.ffn, c.width]);
-    table.set(`${layer}.mlp.up_proj.weight`, [c.ffn, c.width]);
-    table.set(`${layer}.mlp.down_proj.weight`, [c.width, c.ffn]);
-  }
-  return table;
-}
-
 /**
  * A model of any size whose weights are made when they are read.
  * @param bias added to the head's bias by id, to make an id likely, impossible or no number
  */
 export function syntheticLm(config: LmConfig, dtype: WeightDtype, bias: Readonly<Record<number, number>> = {}): Model {
-  const table = shapes(config);
+  const table = lmWeights(config);
   const shapeOf = (name: string): readonly number[] => {
     const shape = table.get(name);
     if (!shape) throw new FileError(`synthetic: no tensor ${name}`);
@@ -82,7 +55,7 @@ export function syntheticLm(config: LmConfig, dtype: WeightDtype, bias: Readonly
     readSlice,
     readBytes: async (name, as, start, count) => {
       const values = await readSlice(name, start, count);
-      return new Uint8Array((as === "f16" ? Uint16Array.from(values, toHalf) : values).buffer as ArrayBuffer);
+      return new Uint8Array((as === "f16" ? toHalf(values) : values).buffer as ArrayBuffer);
     },
   };
   const nothing = () => {
