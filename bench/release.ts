@@ -1,7 +1,7 @@
-/** The config of the released CosyVoice2-0.5B, as `cosyvoice convert` writes it: what the bench shapes are taken from. */
+/** The config of the released CosyVoice2-0.5B, as `cosyvoice convert` writes it: what the bench takes its shapes from, and the tests at full size. */
 import type { Config } from "../src/config.js";
 
-export const release: Config = {
+export const release = {
   format: "cosyvoice-webgpu-1",
   generation: "cosyvoice2",
   sampleRate: 24000,
@@ -88,6 +88,27 @@ export const release: Config = {
     f0Width: 512,
     f0Layers: 5,
   },
+  speechTokenizer: {
+    melBins: 128,
+    width: 1280,
+    heads: 20,
+    ffn: 5120,
+    layers: 6,
+    fsqDims: 8,
+    fsmnKernel: 31,
+    attnNormEps: 1e-6,
+    mlpNormEps: 1e-5,
+  },
+  speaker: {
+    melBins: 80,
+    headChannels: 32,
+    tdnnChannels: 128,
+    blocks: [12, 24, 16],
+    dilations: [1, 2, 2],
+    growth: 32,
+    bottleneck: 128,
+    embedding: 192,
+  },
   mel: {
     nFft: 1920,
     hop: 480,
@@ -96,7 +117,7 @@ export const release: Config = {
     fMin: 0,
     fMax: 8000,
   },
-};
+} satisfies Config;
 
 /** One layer of every kind that repeats: the same shapes, a fraction of the weights. */
 export function oneOfEach(config: Config): Config {

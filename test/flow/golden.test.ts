@@ -2,7 +2,9 @@
  * The token encoder and the estimator at the size of the released model. Weights and inputs come from names; the values are those of
  * the official code on the same (f32, CPU): 8 spread over each result, then its mean and root mean square.
  */
+
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { release } from "../../bench/release.js";
 import type { FlowConfig } from "../../src/config.js";
 import { type Estimator, estimator, loadEstimator, resnetNames } from "../../src/flow/estimator.js";
 import { relativePositions } from "../../src/flow/positions.js";
@@ -17,32 +19,7 @@ import { flowWeights } from "../../weights/flow.js";
 import { adapterNames, testDevice } from "../helpers/device.js";
 import { namedValues, syntheticSource } from "../helpers/synthetic.js";
 
-const CONFIG: FlowConfig = {
-  codes: 6561,
-  inputWidth: 512,
-  width: 512,
-  heads: 8,
-  ffn: 2048,
-  blocks: 6,
-  upBlocks: 4,
-  lookahead: 3,
-  chunk: 25,
-  speakerWidth: 192,
-  melBins: 80,
-  solver: { steps: 10, guidance: 0.7, noiseFrames: 15_000 },
-  estimator: {
-    inChannels: 320,
-    channels: 256,
-    heads: 8,
-    headDim: 64,
-    blocks: 4,
-    midBlocks: 12,
-    ffn: 1024,
-    timeSinusoids: 320,
-    timeWidth: 1024,
-    chunk: 50,
-  },
-};
+const CONFIG: FlowConfig = release.flow;
 const RATIO = 2;
 
 interface Golden {

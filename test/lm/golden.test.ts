@@ -2,30 +2,15 @@
  * The language model at its full size against numbers of the official code (Qwen2LM, f32 on CPU, transformers 4.51.3) with weights
  * made from names. It takes 2 GB and minutes, so it runs where `COSYVOICE_TEST_FULL_SIZE` names an adapter.
  */
+
 import { expect, test } from "vitest";
+import { release } from "../../bench/release.js";
 import type { LmConfig } from "../../src/config.js";
 import { LanguageModel } from "../../src/lm/lm.js";
 import { testDevice } from "../helpers/device.js";
 import { syntheticLm } from "../helpers/tinyLm.js";
 
-const FULL: LmConfig = {
-  layers: 24,
-  width: 896,
-  heads: 14,
-  kvHeads: 2,
-  headDim: 64,
-  ffn: 4864,
-  textRows: 151_936,
-  speechCodes: 6561,
-  speechRows: 6564,
-  ropeTheta: 1e6,
-  normEps: 1e-6,
-  maxPositions: 32_768,
-  sampling: { topP: 0.8, topK: 25, window: 10, tauR: 0.1 },
-  mixRatio: [5, 15],
-  minRatio: 2,
-  maxRatio: 20,
-};
+const FULL: LmConfig = release.lm;
 
 const ids = (count: number, step: number, first: number, modulus: number) =>
   Array.from({ length: count }, (_, i) => (step * i + first) % modulus);

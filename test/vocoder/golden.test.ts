@@ -3,6 +3,7 @@
  * the same (f32, CPU): 8 spread over each result, then its mean and root mean square.
  */
 import { describe, expect, test } from "vitest";
+import { release } from "../../bench/release.js";
 import type { VocoderConfig } from "../../src/config.js";
 import { Graph } from "../../src/gpu/graph.js";
 import { Program } from "../../src/gpu/program.js";
@@ -15,34 +16,7 @@ import { vocoderWeights } from "../../weights/vocoder.js";
 import { adapterNames, testDevice } from "../helpers/device.js";
 import { namedTensor, namedValues, syntheticSource } from "../helpers/synthetic.js";
 
-const CONFIG: VocoderConfig = {
-  melBins: 80,
-  base: 512,
-  overtones: 8,
-  sineAmp: 0.1,
-  noiseStd: 0.003,
-  voicedThreshold: 10,
-  upRates: [8, 5, 3],
-  upKernels: [16, 11, 7],
-  nFft: 16,
-  hop: 4,
-  resKernels: [3, 7, 11],
-  resDilations: [
-    [1, 3, 5],
-    [1, 3, 5],
-    [1, 3, 5],
-  ],
-  sourceResKernels: [7, 7, 11],
-  sourceResDilations: [
-    [1, 3, 5],
-    [1, 3, 5],
-    [1, 3, 5],
-  ],
-  leakySlope: 0.1,
-  audioLimit: 0.99,
-  f0Width: 512,
-  f0Layers: 5,
-};
+const CONFIG: VocoderConfig = release.vocoder;
 const FRAMES = 20;
 
 /** [rows, cols] to [cols, rows]: upstream is channel-first. */
