@@ -13,51 +13,17 @@
  */
 import { wgsl } from "wgsl-preprocessor/wgsl-preprocessor.js";
 import { declarations, defineKernel } from "../src/gpu/kernel.js";
-import { type Activation, activate, openWeight, type WeightElem } from "./fragments.js";
+import { type ConvConstants, convBindings, convParams, convReaders } from "./conv1dFragments.js";
 
-export type Conv1dConstants = {
-  /** Storage of the weight, whose channels are padded with zeros to a multiple of 4. */
-  elem: WeightElem;
-  /** 4 where `channelsIn` is a multiple of 4, else 1. */
-  vec: 1 | 4;
-  activation: Activation;
-  bias: boolean;
-  residual: boolean;
-  /** Nearest-neighbour repetition of the input frames. */
-  upsample: number;
+export type Conv1dConstants = ConvConstants & {
   /** Threads along rows and along channels; the tile is 4 times that. */
   threads: 8 | 16;
 };
 
-const bindings = ({ elem, vec, bias, residual }: Conv1dConstants) =>
-  ({
-    x: { access: "read", elem: "f32", vec, shape: ["batch", "framesIn", "channelsIn"] },
-    weight: { access: "read", elem, vec: 4, shape: ["channelsOut", "taps", "stride4", 4] },
-    out: { access: "read_write", elem: "f32", shape: ["batch", "framesOut", "channelsOut"] },
-    ...(bias ? { bias: { access: "read", elem: "f32", shape: ["channelsOut"] } as const } : {}),
-    ...(residual
-      ? { residual: { access: "read", elem: "f32", shape: ["batch", "framesOut", "channelsOut"] } as const }
-      : {}),
-  }) as const;
-
-/** stride4 is ceil(channelsIn / 4). */
-const params = {
-  batch: "u32",
-  framesIn: "u32",
-  framesOut: "u32",
-  channelsIn: "u32",
-  channelsOut: "u32",
-  stride4: "u32",
-  taps: "u32",
-  stride: "u32",
-  dilation: "u32",
-  padLeft: "u32",
-} as const;
-
 export const conv1d = defineKernel({
   name: "conv1d",
-  bindings,
-  params,
+  bindings: convBindings,
+  params: convParams,
   workgroups: ({ batch, framesOut, channelsOut }, { threads }) => [
     Math.ceil((batch * framesOut) / (4 * threads)),
     Math.ceil(channelsOut / (4 * threads)),
@@ -72,7 +38,7 @@ export const conv1d = defineKernel({
     { elem: "f16x2", vec: 1, activation: "none", bias: false, residual: true, upsample: 2, threads: 16 },
   ] as Conv1dConstants[],
   wgsl: (constants) => wgsl /* wgsl */`
-${declarations(bindings(constants), params)}
+${declarations(convBindings(constants), convParams)}
 const THREADS = ${constants.threads}u;
 const TILE = 4u * THREADS;
 const STEP = 4u; // vec4s of channels per stage
@@ -82,22 +48,7 @@ const UPSAMPLE = ${constants.upsample}u;
 var<workgroup> xTile: array<vec4f, PITCH * STEP>;
 var<workgroup> wTile: array<vec4f, PITCH * STEP>;
 
-${openWeight("weight", constants.elem)}
-${activate(constants.activation)}
-
-fn x4(frame: u32, c4: u32) -> vec4f {
-#if ${constants.vec === 4}
-  return x[frame * params.stride4 + c4];
-#else
-  var v = vec4f();
-  for (var i = 0u; i < 4u; i++) {
-    let c = 4u * c4 + i;
-    if (c < params.channelsIn) { v[i] = x[frame * params.channelsIn + c]; }
-  }
-  return v;
-#endif
-}
-
+${convReaders(constants)}
 @compute @workgroup_size(THREADS, THREADS)
 fn conv1d(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u,
           @builtin(local_invocation_index) lane: u32) {

@@ -9,52 +9,15 @@
  */
 import { wgsl } from "wgsl-preprocessor/wgsl-preprocessor.js";
 import { declarations, defineKernel } from "../src/gpu/kernel.js";
-import { type Activation, activate, openWeight, type WeightElem } from "./fragments.js";
-
-export type Conv1dDirectConstants = {
-  /** Storage of the weight, whose channels are padded with zeros to a multiple of 4. */
-  elem: WeightElem;
-  /** 4 where `channelsIn` is a multiple of 4, else 1. */
-  vec: 1 | 4;
-  activation: Activation;
-  bias: boolean;
-  residual: boolean;
-  /** Nearest-neighbour repetition of the input frames. */
-  upsample: number;
-};
+import { type ConvConstants, convBindings, convParams, convReaders } from "./conv1dFragments.js";
 
 /** Threads along rows and along channels. */
 const THREADS = 8;
 
-const bindings = ({ elem, vec, bias, residual }: Conv1dDirectConstants) =>
-  ({
-    x: { access: "read", elem: "f32", vec, shape: ["batch", "framesIn", "channelsIn"] },
-    weight: { access: "read", elem, vec: 4, shape: ["channelsOut", "taps", "stride4", 4] },
-    out: { access: "read_write", elem: "f32", shape: ["batch", "framesOut", "channelsOut"] },
-    ...(bias ? { bias: { access: "read", elem: "f32", shape: ["channelsOut"] } as const } : {}),
-    ...(residual
-      ? { residual: { access: "read", elem: "f32", shape: ["batch", "framesOut", "channelsOut"] } as const }
-      : {}),
-  }) as const;
-
-/** stride4 is ceil(channelsIn / 4). */
-const params = {
-  batch: "u32",
-  framesIn: "u32",
-  framesOut: "u32",
-  channelsIn: "u32",
-  channelsOut: "u32",
-  stride4: "u32",
-  taps: "u32",
-  stride: "u32",
-  dilation: "u32",
-  padLeft: "u32",
-} as const;
-
 export const conv1dDirect = defineKernel({
   name: "conv1dDirect",
-  bindings,
-  params,
+  bindings: convBindings,
+  params: convParams,
   workgroups: ({ batch, framesOut, channelsOut }) => [
     Math.ceil((batch * framesOut) / (4 * THREADS)),
     Math.ceil(channelsOut / (4 * THREADS)),
@@ -65,28 +28,13 @@ export const conv1dDirect = defineKernel({
     { elem: "f32", vec: 1, activation: "elu", bias: true, residual: false, upsample: 1 },
     { elem: "f16", vec: 4, activation: "none", bias: true, residual: false, upsample: 1 },
     { elem: "f16x2", vec: 4, activation: "leakyRelu", bias: false, residual: true, upsample: 2 },
-  ] as Conv1dDirectConstants[],
+  ] as ConvConstants[],
   wgsl: (constants) => wgsl /* wgsl */`
-${declarations(bindings(constants), params)}
+${declarations(convBindings(constants), convParams)}
 const THREADS = ${THREADS}u;
 const UPSAMPLE = ${constants.upsample}u;
 
-${openWeight("weight", constants.elem)}
-${activate(constants.activation)}
-
-fn x4(frame: u32, c4: u32) -> vec4f {
-#if ${constants.vec === 4}
-  return x[frame * params.stride4 + c4];
-#else
-  var v = vec4f();
-  for (var i = 0u; i < 4u; i++) {
-    let c = 4u * c4 + i;
-    if (c < params.channelsIn) { v[i] = x[frame * params.channelsIn + c]; }
-  }
-  return v;
-#endif
-}
-
+${convReaders(constants)}
 /** A row's first input frame (its batch's) and its position before the tap is added. */
 struct Row { first: u32, position: i32 }
 

@@ -10,45 +10,22 @@
  */
 import { wgsl } from "wgsl-preprocessor/wgsl-preprocessor.js";
 import { declarations, defineKernel } from "../src/gpu/kernel.js";
-import { openWeight, type WeightElem } from "./fragments.js";
+import {
+  type TransposeConstants,
+  transposeBindings,
+  transposeParams,
+  transposeReaders,
+} from "./convTranspose1dFragments.js";
 
-export type ConvTranspose1dConstants = {
-  /** Storage of the weight, whose channels are padded with zeros to a multiple of 4. */
-  elem: WeightElem;
-  /** 4 where `channelsIn` is a multiple of 4, else 1. */
-  vec: 1 | 4;
-  residual: boolean;
+export type ConvTranspose1dConstants = TransposeConstants & {
   /** Threads along rows and along channels; the tile is 4 times that. */
   threads: 8 | 16;
 };
 
-const bindings = ({ elem, vec, residual }: ConvTranspose1dConstants) =>
-  ({
-    x: { access: "read", elem: "f32", vec, shape: ["framesIn", "channelsIn"] },
-    weight: { access: "read", elem, vec: 4, shape: ["channelsOut", "taps", "stride4", 4] },
-    bias: { access: "read", elem: "f32", shape: ["channelsOut"] },
-    out: { access: "read_write", elem: "f32", shape: ["frames+shift", "channelsOut"] },
-    ...(residual ? { residual: { access: "read", elem: "f32", shape: ["frames+shift", "channelsOut"] } as const } : {}),
-  }) as const;
-
-/** stride4 is ceil(channelsIn / 4); frames is (framesIn − 1) · stride − 2 · pad + taps; slope 1 leaves x as it is. */
-const params = {
-  framesIn: "u32",
-  frames: "u32",
-  channelsIn: "u32",
-  channelsOut: "u32",
-  stride4: "u32",
-  taps: "u32",
-  stride: "u32",
-  pad: "u32",
-  shift: "u32",
-  slope: "f32",
-} as const;
-
 export const convTranspose1d = defineKernel({
   name: "convTranspose1d",
-  bindings,
-  params,
+  bindings: transposeBindings,
+  params: transposeParams,
   workgroups: ({ frames, channelsOut, stride, pad }, { threads }) => [
     Math.ceil((frames + pad) / stride / (4 * threads)),
     Math.ceil(channelsOut / (4 * threads)),
@@ -61,7 +38,7 @@ export const convTranspose1d = defineKernel({
     { elem: "f16x2", vec: 1, residual: true, threads: 8 },
   ] as ConvTranspose1dConstants[],
   wgsl: (constants) => wgsl /* wgsl */`
-${declarations(bindings(constants), params)}
+${declarations(transposeBindings(constants), transposeParams)}
 const THREADS = ${constants.threads}u;
 const TILE = 4u * THREADS;
 const STEP = 4u; // vec4s of channels per stage
@@ -70,30 +47,7 @@ const PITCH = TILE + 1u;
 var<workgroup> xTile: array<vec4f, PITCH * STEP>;
 var<workgroup> wTile: array<vec4f, PITCH * STEP>;
 
-${openWeight("weight", constants.elem)}
-
-fn x4(frame: u32, c4: u32) -> vec4f {
-#if ${constants.vec === 4}
-  let v = x[frame * params.stride4 + c4];
-#else
-  var v = vec4f();
-  for (var i = 0u; i < 4u; i++) {
-    let c = 4u * c4 + i;
-    if (c < params.channelsIn) { v[i] = x[frame * params.channelsIn + c]; }
-  }
-#endif
-  return select(params.slope * v, v, v > vec4f());
-}
-
-fn store(row: u32, col: u32, y: f32) {
-  let at = row * params.channelsOut + col;
-#if ${constants.residual}
-  out[at] = y + residual[at];
-#else
-  out[at] = y;
-#endif
-}
-
+${transposeReaders(constants)}
 @compute @workgroup_size(THREADS, THREADS)
 fn convTranspose1d(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u,
                    @builtin(local_invocation_index) lane: u32) {

@@ -10,39 +10,24 @@
  */
 import { wgsl } from "wgsl-preprocessor/wgsl-preprocessor.js";
 import { declarations, defineKernel, flatGroup, fold } from "../src/gpu/kernel.js";
-import { openWeight, type WeightElem } from "./fragments.js";
+import {
+  type RowProductConstants,
+  rowProductBindings,
+  rowProductParams,
+  rowProductReaders,
+} from "./matvecFragments.js";
 
-export type MatvecConstants = {
-  elem: WeightElem;
-  /** 4 where `inner` is a multiple of 4, else 1. */
-  vec: 1 | 4;
-  norm: boolean;
-  bias: boolean;
-  epilogue: "plain" | "residual" | "swiglu";
+export type MatvecConstants = RowProductConstants & {
   workgroup: 32 | 64;
 };
 
 /** Outputs of one workgroup. */
 const COLS = 4;
 
-const bindings = ({ elem, vec, norm, bias, epilogue }: MatvecConstants) =>
-  ({
-    x: { access: "read", elem: "f32", vec, shape: ["inner"] },
-    weight: { access: "read", elem, vec: 4, shape: [epilogue === "swiglu" ? "2*cols" : "cols", "stride4", 4] },
-    out: { access: "read_write", elem: "f32", shape: ["cols"] },
-    ...(norm ? { normWeight: { access: "read", elem: "f32", vec, shape: ["inner"] } as const } : {}),
-    ...(bias
-      ? { bias: { access: "read", elem: "f32", shape: [epilogue === "swiglu" ? "2*cols" : "cols"] } as const }
-      : {}),
-    ...(epilogue === "residual" ? { residual: { access: "read", elem: "f32", shape: ["cols"] } as const } : {}),
-  }) as const;
-
-const params = { inner: "u32", cols: "u32", stride4: "u32", eps: "f32" } as const;
-
 export const matvec = defineKernel({
   name: "matvec",
-  bindings,
-  params,
+  bindings: rowProductBindings,
+  params: rowProductParams,
   workgroups: ({ cols }) => fold(Math.ceil(cols / COLS)),
   variants: [
     { elem: "f32", vec: 4, norm: false, bias: false, epilogue: "plain", workgroup: 64 },
@@ -53,7 +38,7 @@ export const matvec = defineKernel({
     { elem: "f16", vec: 1, norm: false, bias: false, epilogue: "residual", workgroup: 64 },
   ] as MatvecConstants[],
   wgsl: (constants) => wgsl /* wgsl */`
-${declarations(bindings(constants), params)}
+${declarations(rowProductBindings(constants), rowProductParams)}
 const WORKGROUP = ${constants.workgroup}u;
 const COLS = ${COLS}u;
 /** Sums per workgroup: two per output for swiglu. */
@@ -62,32 +47,7 @@ var<workgroup> partial: array<array<f32, SUMS>, WORKGROUP>;
 var<workgroup> squares: array<f32, WORKGROUP>;
 
 ${flatGroup}
-${openWeight("weight", constants.elem)}
-
-fn x4(k4: u32) -> vec4f {
-#if ${constants.vec === 4}
-  return x[k4];
-#else
-  var v = vec4f();
-  for (var i = 0u; i < 4u; i++) { if (4u * k4 + i < params.inner) { v[i] = x[4u * k4 + i]; } }
-  return v;
-#endif
-}
-
-#if ${constants.norm}
-fn scale4(k4: u32) -> vec4f {
-#if ${constants.vec === 4}
-  return normWeight[k4];
-#else
-  var v = vec4f();
-  for (var i = 0u; i < 4u; i++) { if (4u * k4 + i < params.inner) { v[i] = normWeight[4u * k4 + i]; } }
-  return v;
-#endif
-}
-#endif
-
-fn silu(v: f32) -> f32 { return v / (1.0 + exp(-max(v, -80.0))); }
-
+${rowProductReaders(constants)}
 @compute @workgroup_size(WORKGROUP)
 fn matvec(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let firstCol = flatGroup(group) * COLS;
