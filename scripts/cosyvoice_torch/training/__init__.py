@@ -1,0 +1,1 @@
+"""Training: corpus, features, objectives, the loop, export. Every stage is a folder of one run."""
