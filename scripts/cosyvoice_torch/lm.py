@@ -47,19 +47,22 @@ class Attention(nn.Module):
         self.o_proj = nn.Linear(c.heads * c.head_dim, c.width, bias=False)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, past: tuple[Tensor, Tensor] | None):
-        t = x.shape[0]
-        q = rotate(self.q_proj(x).view(t, self.heads, -1).transpose(0, 1), cos, sin)  # [H, T, D]
-        k = rotate(self.k_proj(x).view(t, self.kv_heads, -1).transpose(0, 1), cos, sin)  # [G, T, D]
-        v = self.v_proj(x).view(t, self.kv_heads, -1).transpose(0, 1)
+        """x [..., T, W], cos and sin [T, D]; every sequence of a batch is causal by itself, so padding at its end is never seen."""
+        t = x.shape[-2]
+        split = lambda y, heads: y.unflatten(-1, (heads, self.head_dim)).transpose(-3, -2)
+        q = rotate(split(self.q_proj(x), self.heads), cos, sin)  # [..., H, T, D]
+        k = rotate(split(self.k_proj(x), self.kv_heads), cos, sin)  # [..., G, T, D]
+        v = split(self.v_proj(x), self.kv_heads)
         if past is not None:
-            k, v = torch.cat([past[0], k], 1), torch.cat([past[1], v], 1)
-        s = k.shape[1]
+            k, v = torch.cat([past[0], k], -2), torch.cat([past[1], v], -2)
+        s = k.shape[-2]
         share = self.heads // self.kv_heads
-        scores = q @ k.repeat_interleave(share, 0).transpose(1, 2) * self.head_dim**-0.5
-        visible = torch.ones(t, s, dtype=torch.bool).tril(s - t)
+        # Written out: on a CPU the fused attention's backward is several times slower at training lengths.
+        scores = q @ k.repeat_interleave(share, -3).transpose(-2, -1) * self.head_dim**-0.5
+        visible = torch.ones(t, s, dtype=torch.bool, device=x.device).tril(s - t)
         weights = scores.masked_fill(~visible, float("-inf")).softmax(-1)
-        out = weights @ v.repeat_interleave(share, 0)
-        return self.o_proj(out.transpose(0, 1).reshape(t, -1)), (k, v)
+        out = weights @ v.repeat_interleave(share, -3)
+        return self.o_proj(out.transpose(-3, -2).flatten(-2)), (k, v)
 
 
 class Mlp(nn.Module):

@@ -43,6 +43,14 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         return self._bpe.encode(text, add_special_tokens=False).ids
 
+    def words(self, text: str) -> list[str]:
+        """The pieces inside which merges are made, bytes as GPT-2's printable stand-ins."""
+        return [piece for piece, _ in self._bpe.pre_tokenizer.pre_tokenize_str(self._bpe.normalizer.normalize_str(text))]
+
+    @property
+    def added(self) -> dict[int, AddedToken]:
+        return self._bpe.get_added_tokens_decoder()
+
     @property
     def size(self) -> int:
         return self._bpe.get_vocab_size(with_added_tokens=True)

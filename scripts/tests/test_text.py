@@ -1,7 +1,7 @@
 import pytest
 from cosyvoice_torch.checkpoint import Model
-from cosyvoice_torch.release import _bytes_of, joins_han
 from cosyvoice_torch.text import drop_blanks, normalize, only_marks, spell_digits
+from cosyvoice_torch.vocabulary import _bytes_of, joins_han
 
 from conftest import BUNDLES
 
