@@ -1,0 +1,377 @@
+"""The loop that all trainings share. Interrupted and resumed gives the same bits as never interrupted (on a CPU).
+
+All randomness of an update is a function of (seed, update): the generators are seeded anew each time, so a checkpoint
+needs no random state beyond the two numbers, and validation draws the same times, noise and masks whenever it runs.
+"""
+
+import hashlib
+import math
+import signal
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from .checkpoints import Checkpoints
+from .data import Batches, Dataset
+from .metrics import Metrics, Report
+from .run import Stage
+
+GROWS = ("updates", "validate_every", "validate_batches", "keep_best", "keep_last", "patience", "log_every", "save_minutes", "threads", "loaders", "device")
+
+
+class Objective(nn.Module):
+    """What one training minimises. Holds every module it trains as a submodule."""
+
+    name: str
+    select = "loss"  # the validation number that ranks checkpoints; lower is better
+
+    def turns(self) -> dict[str, list[nn.Parameter]]:
+        """Optimiser groups in the order of their turns in one update: {"main": [...]} or {"discriminator": [...], "generator": [...]}."""
+        return {"main": list(self.parameters())}
+
+    def collate(self, items: list[dict[str, Any]], rng: torch.Generator, training: bool) -> dict[str, Any]:
+        """Utterances to one padded batch on the CPU; every random choice about data from rng (a CPU generator)."""
+        raise NotImplementedError
+
+    def loss(self, batch: dict[str, Any], rng: torch.Generator, turn: str, update: int) -> tuple[Tensor, dict[str, float]]:
+        """Scalar to minimise and named numbers for the log.
+
+        The turns of one update get the same `batch` dict, so an earlier turn may leave tensors in it for a later one. A
+        scalar that needs no gradient skips the turn. `rng` is a CPU generator; validation calls only the last turn, in eval
+        mode and without gradients. Gradients are cleared before every turn, of all parameters.
+        """
+        raise NotImplementedError
+
+    def fields(self) -> list[str]:
+        """Features it needs of each item: "mel", "audio", "f0", "whisper", "tokens", "text", "phonemes", "speaker"."""
+        raise NotImplementedError
+
+    def length(self, meta: dict[str, Any]) -> int:
+        """Size for bucketing, in its own unit (frames or tokens); `meta` as in Dataset.meta. 0 leaves the utterance out."""
+        raise NotImplementedError
+
+    def state(self) -> dict[str, Any]:
+        """What shapes the modules: part of the stage's config, so that other sizes cannot resume this training."""
+        return {}
+
+
+@dataclass
+class TrainSettings:
+    updates: int = 10000
+    batch: int = 6000  # in units of Objective.length, padding included
+    accumulate: int = 1
+    lr: float = 1e-3
+    turn_lr: dict[str, float] = field(default_factory=dict)  # by turn, where it differs from lr
+    warmup: int = 200
+    decay: str = "linear"  # to zero at `updates`; or "constant"
+    weight_decay: float = 0.01  # of matrices; never of vectors
+    betas: tuple[float, float] = (0.9, 0.98)
+    clip: float = 1.0
+    ema: float = 0.0  # 0: none; else the decay, e.g. 0.999
+    validate_every: int = 500
+    validate_batches: int = 0  # 0: all
+    keep_best: int = 3
+    keep_last: int = 2
+    patience: int = 0  # validations without a new best before an early stop; 0: never
+    seed: int = 0
+    bf16: bool = False
+    threads: int = 1
+    loaders: int = 0  # threads that read ahead; 0 reads in the loop
+    log_every: int = 20
+    save_minutes: float = 5.0
+    device: str = "auto"
+
+
+class Stop(Protocol):
+    def __call__(self) -> bool: ...
+
+
+def seed_of(*parts: Any) -> int:
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:7], "little")
+
+
+def rate(settings: TrainSettings, update: int) -> float:
+    """Factor of the learning rate in update 0, 1, ...: linear warm-up, then linear decay to zero."""
+    if update < settings.warmup:
+        return (update + 1) / settings.warmup
+    if settings.decay == "constant":
+        return 1.0
+    return max(0.0, (settings.updates - update) / max(1, settings.updates - settings.warmup))
+
+
+@contextmanager
+def interruptible():
+    """SIGTERM and Ctrl-C set a flag instead of killing; yields a function that reads it."""
+    asked: list[int] = []
+    handler = lambda number, frame: asked.append(number)
+    old = {}
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            old[number] = signal.signal(number, handler)
+    except ValueError:  # not the main thread: the caller stops us otherwise
+        pass
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, previous in old.items():
+            signal.signal(number, previous)
+
+
+def to_device(value: Any, device: torch.device) -> Any:
+    return value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
+
+
+class Trainer:
+    """`stage`: the training's folder; `dataset`: with the objective's fields, all splits."""
+
+    def __init__(self, stage: Stage, objective: Objective, dataset: Dataset, settings: TrainSettings):
+        self.stage, self.objective, self.settings = stage, objective, settings
+        torch.set_num_threads(settings.threads)
+        self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if settings.device == "auto" else settings.device)
+        objective.to(self.device)
+        self.train, train_lengths = self._sized(dataset.split("train"))
+        self.valid, valid_lengths = self._sized(dataset.split("valid"))
+        self.batches = Batches(train_lengths, settings.batch, settings.seed)
+        held = Batches(valid_lengths, settings.batch, settings.seed).of_epoch(0) if valid_lengths else []
+        self.held = held[: settings.validate_batches] if settings.validate_batches else held
+        self.turns = objective.turns()
+        self.optimizers = {turn: self._optimizer(turn, parameters) for turn, parameters in self.turns.items()}
+        self.ema = {k: v.detach().clone() for k, v in objective.state_dict().items()} if settings.ema else None
+        self.update, self.stale, self.skipped, self.seconds = 0, 0, 0, 0.0
+        self.checkpoints = Checkpoints(stage.folder / "checkpoints", settings.keep_last, settings.keep_best)
+        self.metrics = Metrics(stage.folder / "metrics.jsonl")
+
+    def _sized(self, data: Dataset) -> tuple[Dataset, list[int]]:
+        """Without the utterances that the objective cannot use."""
+        lengths = [self.objective.length(meta) for meta in data.items]
+        data.items = [meta for meta, length in zip(data.items, lengths, strict=True) if length]
+        return data, [length for length in lengths if length]
+
+    def _optimizer(self, turn: str, parameters: list[nn.Parameter]) -> torch.optim.AdamW:
+        s = self.settings
+        matrices, vectors = [p for p in parameters if p.ndim > 1], [p for p in parameters if p.ndim <= 1]
+        groups = [{"params": matrices, "weight_decay": s.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        return torch.optim.AdamW([g for g in groups if g["params"]], lr=s.turn_lr.get(turn, s.lr), betas=s.betas)
+
+    # one update ------------------------------------------------------------------------------------------------------
+
+    def _batch(self, data: Dataset, indices: list[int], training: bool, *seed: Any) -> dict[str, Any]:
+        rng = torch.Generator().manual_seed(seed_of(self.settings.seed, "data", *seed))
+        return self.objective.collate([data[i] for i in indices], rng, training)
+
+    def _autocast(self):
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16)
+
+    @torch.enable_grad()
+    def _step(self, batches: list[dict[str, Any]]) -> None:
+        s = self.settings
+        torch.manual_seed(seed_of(s.seed, "torch", self.update) % 2**63)
+        self.objective.train()
+        for turn, parameters in self.turns.items():
+            self.objective.zero_grad(set_to_none=True)
+            trained = False
+            for micro, batch in enumerate(batches):
+                rng = torch.Generator().manual_seed(seed_of(s.seed, turn, self.update, micro))
+                with self._autocast():
+                    loss, numbers = self.objective.loss(batch, rng, turn, self.update)
+                if loss.requires_grad:
+                    (loss / len(batches)).backward()
+                    trained = True
+                self.metrics.add(numbers, 1 / len(batches))
+            if not trained:
+                continue
+            norm = float(nn.utils.clip_grad_norm_(parameters, s.clip if s.clip else math.inf))
+            self.metrics.add({f"grad_norm/{turn}" if len(self.turns) > 1 else "grad_norm": norm if math.isfinite(norm) else 0.0})
+            if not math.isfinite(norm):
+                self.skipped += 1
+                continue
+            optimizer = self.optimizers[turn]
+            for group in optimizer.param_groups:
+                group["lr"] = s.turn_lr.get(turn, s.lr) * rate(s, self.update)
+            optimizer.step()
+        if self.ema is not None:
+            decay = min(s.ema, (1 + self.update) / (10 + self.update))
+            with torch.no_grad():
+                for name, value in self.objective.state_dict().items():
+                    if value.is_floating_point():
+                        self.ema[name].lerp_(value, 1 - decay)
+                    else:
+                        self.ema[name].copy_(value)
+
+    @contextmanager
+    def _averaged(self):
+        """The EMA weights in place of the trained ones, where there are any."""
+        if self.ema is None:
+            yield
+            return
+        trained = {k: v.detach().clone() for k, v in self.objective.state_dict().items()}
+        self.objective.load_state_dict(self.ema)
+        try:
+            yield
+        finally:
+            self.objective.load_state_dict(trained)
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Means over the held-out utterances, the same draws every time."""
+        self.objective.eval()
+        turn = list(self.turns)[-1]
+        sums: dict[str, list[float]] = {}
+        for n, indices in enumerate(self.held):
+            torch.manual_seed(seed_of(self.settings.seed, "valid", n) % 2**63)
+            batch = self._batch(self.valid, indices, False, "valid", n)
+            batch = {key: to_device(value, self.device) for key, value in batch.items()}
+            rng = torch.Generator().manual_seed(seed_of(self.settings.seed, "valid", turn, n))
+            with self._autocast():
+                loss, numbers = self.objective.loss(batch, rng, turn, self.update)
+            for key, value in {"loss": float(loss), **numbers}.items():
+                total = sums.setdefault(key, [0.0, 0])
+                total[0] += value * len(indices)
+                total[1] += len(indices)
+        return {key: total / count for key, (total, count) in sums.items()}
+
+    def _validated(self, report: Report) -> None:
+        with self._averaged():
+            values = self.validate()
+            weights = {k: v.detach().clone() for k, v in self.objective.state_dict().items()}
+        self.metrics.write(self.update, self.batches.passes, "valid", values)
+        report.line(self.update, values, "valid")
+        new_best = self.checkpoints.offer(self.update, values[self.objective.select], weights)
+        self.stale = 0 if new_best else self.stale + 1
+
+    # state -----------------------------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        self.checkpoints.save(
+            self.update,
+            {
+                "objective": self.objective.state_dict(),
+                "optimizers": {turn: optimizer.state_dict() for turn, optimizer in self.optimizers.items()},
+                "ema": self.ema,
+                "batches": self.batches.state(),
+                "pending": self.metrics.pending(),
+                "update": self.update,
+                "stale": self.stale,
+                "skipped": self.skipped,
+                "seconds": self.seconds,
+            },
+        )
+        self.stage.progress(self.counts())
+
+    def load(self) -> bool:
+        state = self.checkpoints.load()
+        if state is None:
+            return False
+        self.objective.load_state_dict(state["objective"])
+        for turn, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][turn])
+        if self.ema is not None:
+            self.ema = {k: v.to(self.device) for k, v in state["ema"].items()}
+        self.update, self.stale, self.skipped, self.seconds = (state[k] for k in ("update", "stale", "skipped", "seconds"))
+        if not self.batches.load(state["batches"]):
+            print(f"{self.objective.name}: the data has changed since update {self.update}; a new epoch begins", flush=True)
+        self.metrics.rewind(self.update)
+        self.metrics.restore(state["pending"])
+        return True
+
+    def counts(self) -> dict[str, Any]:
+        ranked = self.checkpoints.best()
+        return {
+            "updates": self.update,
+            "epochs": round(self.batches.passes, 3),
+            "hours": round(self.seconds / 3600, 3),
+            "parameters": sum(p.numel() for p in self.objective.parameters()),
+            "train_utterances": len(self.train),
+            "valid_utterances": len(self.valid),
+            "skipped_updates": self.skipped,
+            "best": {"score": ranked[0][0], "file": ranked[0][1].name} if ranked else None,
+        }
+
+    # the loop --------------------------------------------------------------------------------------------------------
+
+    def fit(self, minutes: float | None = None, until: int | None = None) -> str:
+        """Train to `updates`, or save and return after `minutes`, at update `until`, or when asked to stop by a signal.
+
+        "done", "stopped" (go on by calling again) or "early" (no new best for `patience` validations).
+        """
+        s = self.settings
+        resumed = self.load()
+        started = saved = time.monotonic()
+        before = self.seconds
+        if not resumed:
+            self._initial()
+        with interruptible() as asked, Report(self.objective.name, s.updates, self.update) as report, self._loader() as load:
+            outcome, seen, since = "done", 0.0, started
+            while self.update < s.updates:
+                micros = [load() for _ in range(s.accumulate)]
+                self._step([{k: to_device(v, self.device) for k, v in m.items()} for m in micros])
+                self.update += 1
+                now = time.monotonic()
+                self.seconds = before + now - started
+                report.at(self.update)
+                if self.update % s.log_every == 0:
+                    self.metrics.add({"lr": s.lr * rate(s, self.update - 1), "updates_per_second": s.log_every / max(now - since, 1e-9)})
+                    values = self.metrics.flush(self.update, self.batches.passes, "train")
+                    since = now
+                    if self.update % (s.log_every * 5) == 0 or report.bar is None and now - seen > 30:
+                        report.line(self.update, values)
+                        seen = now
+                if self.held and (self.update % s.validate_every == 0 or self.update == s.updates):
+                    self._validated(report)
+                    since = time.monotonic()
+                    if s.patience and self.stale >= s.patience:
+                        outcome = "early"
+                        break
+                if asked() or (until is not None and self.update >= until) or (minutes and now - started > 60 * minutes):
+                    outcome = "done" if self.update >= s.updates else "stopped"
+                    break
+                if now - saved > 60 * s.save_minutes:
+                    self.save()
+                    saved = now
+            self.save()
+        if outcome != "stopped":
+            self.stage.finish(self.counts())
+        return outcome
+
+    def _initial(self) -> None:
+        """What the untrained model scores, so that every curve starts at update 0."""
+        if self.held:
+            with self._averaged():
+                self.metrics.write(0, 0.0, "valid", self.validate())
+
+    @contextmanager
+    def _loader(self):
+        """Yields a function that gives the next collated batch and moves the sampler's position only then."""
+        if not self.settings.loaders:
+
+            def read() -> dict[str, Any]:
+                seed = (self.batches.epoch, self.batches.position)
+                indices = self.batches.next()
+                return self._batch(self.train, indices, True, *seed) | {"indices": indices}
+
+            yield read
+            return
+        ahead = Batches(self.batches.lengths, self.batches.budget, self.batches.seed, self.batches.window)
+        ahead.load(self.batches.state())
+        queue: list[Future] = []
+        with ThreadPoolExecutor(self.settings.loaders) as pool:
+
+            def fill() -> None:
+                while len(queue) < 2 * self.settings.loaders:
+                    seed = (ahead.epoch, ahead.position)
+                    indices = ahead.next()
+                    queue.append(pool.submit(lambda i=indices, s=seed: self._batch(self.train, i, True, *s) | {"indices": i}))
+
+            def take() -> dict[str, Any]:
+                fill()
+                self.batches.next()
+                return queue.pop(0).result()
+
+            yield take
+            for future in queue:
+                future.cancel()
