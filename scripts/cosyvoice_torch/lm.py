@@ -24,7 +24,7 @@ class RmsNorm(nn.Module):
 
 def rotary(positions: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
     """cos and sin, each [T, head_dim]; the half-split form, angles repeated for both halves."""
-    inverse = 1.0 / (theta ** (torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim))
+    inverse = 1.0 / (theta ** (torch.arange(0, head_dim, 2, dtype=torch.float32, device=positions.device) / head_dim))
     angles = positions.float()[:, None] * inverse[None]
     angles = torch.cat([angles, angles], -1)
     return angles.cos(), angles.sin()

@@ -47,6 +47,10 @@ class Tokenizer:
         """The pieces inside which merges are made, bytes as GPT-2's printable stand-ins."""
         return [piece for piece, _ in self._bpe.pre_tokenizer.pre_tokenize_str(self._bpe.normalizer.normalize_str(text))]
 
+    def name(self, token: int) -> str:
+        """The piece that an id stands for, bytes as GPT-2's printable stand-ins."""
+        return self._bpe.id_to_token(token)
+
     @property
     def added(self) -> dict[int, AddedToken]:
         return self._bpe.get_added_tokens_decoder()

@@ -1,0 +1,174 @@
+"""
+The language model's training: cross-entropy of the next speech code, on whole texts (unistream) and on text and speech in turns
+(bistream), as upstream's `Qwen2LM.forward` has it; a coin decides for every utterance on every visit.
+"""
+
+import math
+import random
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..config import LmConfig
+from ..lm import Qwen2LM, rotary
+from ..vocabulary import text_rows
+from .bpe import Bpe
+from .layout import IGNORE, MARK, SPEECH, TEXT, Layout, bistream, pad, qualifies, unistream
+from .trainer import Objective
+
+
+@dataclass
+class LmSettings:
+    """`[lm]` of a recipe: the sizes of the model, and what happens to an utterance on the way in."""
+
+    layers: int = 5
+    width: int = 192
+    heads: int = 4
+    kv_heads: int = 2
+    ffn: int = 512
+    bistream: float = 0.5  # share of the visits that interleave text and speech, where there is speech enough
+    bpe_dropout: float = 0.1
+    plain_case: float = 0.1  # share of the texts that begin with a small letter
+    no_end_mark: float = 0.1  # share of the texts that lack their end mark
+    smoothing: float = 0.0  # probability given to the other ids; 0 is plain cross-entropy
+    dropout: float = 0.0  # of what each half of a layer adds
+
+    def config(self, text_rows: int, codes: int) -> LmConfig:
+        return LmConfig(self.layers, self.width, self.heads, self.kv_heads, self.ffn, text_rows, codes)
+
+
+def initialise(model: Qwen2LM, rng: torch.Generator) -> None:
+    """Gaussian matrices, unit gains, no biases; what a layer adds starts smaller the more layers there are."""
+    c = model.config
+    model.llm.model.lm_head.weight = model.backbone.embed_tokens.weight  # tied, as in the release
+    for name, p in model.named_parameters():
+        if p.dim() < 2:
+            nn.init.constant_(p, 0.0 if name.endswith("bias") else 1.0)
+            continue
+        spread = 0.02 if "embed" in name else c.width**-0.5
+        if name.endswith(("o_proj.weight", "down_proj.weight")):
+            spread = (2 * c.layers * p.shape[1]) ** -0.5
+        if name.startswith("llm_decoder"):
+            spread = 0.02
+        nn.init.normal_(p, 0.0, spread, generator=rng)
+
+
+def varied(text: str, settings: LmSettings, chance: random.Random) -> str:
+    """The same words; now and then with a small first letter or without the end mark."""
+    if chance.random() < settings.plain_case and text[1:2].islower():
+        text = text[:1].lower() + text[1:]
+    if chance.random() < settings.no_end_mark and text.endswith((".", "!")) and not text.endswith(".."):
+        text = text[:-1]
+    return text
+
+
+def smoothed_loss(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """
+    Kullback-Leibler divergence from 1 - e on the target and e / (V - 1) elsewhere, a mean over the rows. logits [N, V],
+    targets [N]. With e = 0 it is cross-entropy. (Upstream: `LabelSmoothingLoss` with `length_normalized_loss`.)
+    """
+    if smoothing == 0:
+        return F.cross_entropy(logits.float(), targets)
+    logprobs = logits.float().log_softmax(-1)
+    others = smoothing / (logprobs.shape[-1] - 1)
+    hit = logprobs.gather(-1, targets[:, None])[:, 0]
+    expected = (1 - smoothing - others) * hit + others * logprobs.sum(-1)
+    entropy = (1 - smoothing) * math.log(1 - smoothing) + smoothing * math.log(others)
+    return entropy - expected.mean()
+
+
+class LmObjective(Objective):
+    """`codes`: how many speech codes there are. The model's sizes come from the settings, the text rows from the vocabulary."""
+
+    name = "lm"
+    select = "uni_loss"
+
+    def __init__(self, settings: LmSettings, bpe: Bpe, codes: int, seed: int = 0, model: Qwen2LM | None = None):
+        super().__init__()
+        self.settings, self.bpe = settings, bpe
+        self.model = model or Qwen2LM(settings.config(text_rows(bpe.vocab), codes))
+        if model is None:
+            initialise(self.model, torch.Generator().manual_seed(seed))
+
+    def fields(self) -> list[str]:
+        return ["text", "tokens"]
+
+    def length(self, meta: dict[str, Any]) -> int:
+        """In speech codes. Without text, or with more of it than 200 ids could be, there is nothing to learn."""
+        return meta["tokens"] if 0 < len(meta["text"]) <= 1000 else 0
+
+    def state(self) -> dict[str, Any]:
+        return asdict(self.model.config)
+
+    def collate(self, items: list[dict[str, Any]], rng: torch.Generator, training: bool) -> dict[str, Tensor]:
+        """
+        kinds, ids, targets [B, N] and streamed [B], whether a row is bistream. In validation every utterance is a unistream row,
+        and those with speech enough are a bistream row as well.
+        """
+        chance = random.Random(int(torch.randint(1 << 62, (), generator=rng)))
+        rows: list[tuple[bool, Layout]] = []
+        for item in items:
+            rows += self._train_row(item, chance) if training else self._valid_rows(item)
+        layout = pad([layout for _, layout in rows])
+        return {**vars(layout), "streamed": torch.tensor([streamed for streamed, _ in rows])}
+
+    def _train_row(self, item: dict[str, Any], chance: random.Random) -> list[tuple[bool, Layout]]:
+        s, c = self.settings, self.model.config
+        text, speech = varied(item["text"], s, chance), item["tokens"].tolist()
+        streamed = chance.random() < s.bistream
+        ids = self.bpe.encode_with_dropout(text, s.bpe_dropout, chance)
+        if streamed and not qualifies(len(ids), len(speech), c.mix_ratio):
+            ids = self.bpe.encode(text)  # fewer ids may do
+            streamed = qualifies(len(ids), len(speech), c.mix_ratio)
+        if streamed:
+            return [(True, bistream(ids, speech, c.speech_codes, c.mix_ratio))]
+        return [(False, unistream(ids, speech, c.speech_codes))]
+
+    def _valid_rows(self, item: dict[str, Any]) -> list[tuple[bool, Layout]]:
+        c = self.model.config
+        ids, speech = self.bpe.encode(item["text"]), item["tokens"].tolist()
+        rows = [(False, unistream(ids, speech, c.speech_codes))]
+        if qualifies(len(ids), len(speech), c.mix_ratio):
+            rows.append((True, bistream(ids, speech, c.speech_codes, c.mix_ratio)))
+        return rows
+
+    def embed(self, kinds: Tensor, ids: Tensor) -> Tensor:
+        """[B, N] each -> [B, N, W]; zeros where there is only padding."""
+        m = self.model
+        x = torch.zeros(*ids.shape, m.config.width, device=ids.device)
+        for kind, table in ((MARK, m.llm_embedding), (TEXT, m.backbone.embed_tokens), (SPEECH, m.speech_embedding)):
+            here = kinds == kind
+            x[here] = table(ids[here]).to(x.dtype)
+        return x
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """[B, N, W] -> [B, N, W] after the final norm"""
+        m, c = self.model, self.model.config
+        cos, sin = rotary(torch.arange(x.shape[1], device=x.device), c.head_dim, c.rope_theta)
+        drop = lambda y: F.dropout(y, self.settings.dropout, self.training)
+        for layer in m.backbone.layers:
+            x = x + drop(layer.self_attn(layer.input_layernorm(x), cos, sin, None)[0])
+            x = x + drop(layer.mlp(layer.post_attention_layernorm(x)))
+        return m.backbone.norm(x)
+
+    def loss(self, batch: dict[str, Tensor], rng: torch.Generator, turn: str, update: int) -> tuple[Tensor, dict[str, float]]:
+        targets = batch["targets"]
+        asked = targets != IGNORE
+        logits = self.model.llm_decoder(self.hidden(self.embed(batch["kinds"], batch["ids"]))[asked])  # [M, V]
+        wanted = targets[asked]
+        loss = smoothed_loss(logits, wanted, self.settings.smoothing)
+        return loss, self._numbers(logits.detach(), wanted, batch["streamed"][:, None].expand_as(asked)[asked])
+
+    def _numbers(self, logits: Tensor, wanted: Tensor, streamed: Tensor) -> dict[str, float]:
+        """Loss in nats and share of exact answers, of the two orders apart; eos and fill count as answers."""
+        nats = F.cross_entropy(logits.float(), wanted, reduction="none")
+        exact = (logits.argmax(-1) == wanted).float()
+        numbers = {"accuracy": float(exact.mean())}
+        for name, rows in (("uni", ~streamed), ("bi", streamed)):
+            if rows.any():
+                numbers |= {f"{name}_loss": float(nats[rows].mean()), f"{name}_accuracy": float(exact[rows].mean())}
+        ends = wanted == self.model.config.speech_codes
+        return numbers | {"end_loss": float(nats[ends].mean())}

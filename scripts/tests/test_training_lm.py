@@ -1,0 +1,153 @@
+import random
+from dataclasses import replace
+
+import pytest
+import torch
+from cosyvoice_torch import lm as language
+from cosyvoice_torch.sample_text import LINES
+from cosyvoice_torch.training.bpe import Bpe, bistream_share, train_bpe
+from cosyvoice_torch.training.layout import SPEECH
+from cosyvoice_torch.training.lm import LmObjective, LmSettings, smoothed_loss, varied
+
+CODES = 27
+TINY = LmSettings(layers=2, width=32, heads=4, kv_heads=2, ffn=64)
+PLAIN = replace(TINY, bistream=0.0, bpe_dropout=0.0, plain_case=0.0, no_end_mark=0.0)
+
+
+@pytest.fixture(autouse=True)
+def gradients():
+    with torch.enable_grad():
+        yield
+
+
+@pytest.fixture(scope="module")
+def bpe(tmp_path_factory: pytest.TempPathFactory) -> Bpe:
+    return train_bpe(LINES, 60, tmp_path_factory.mktemp("bpe"))
+
+
+@pytest.fixture
+def objective(bpe: Bpe) -> LmObjective:
+    return LmObjective(TINY, bpe, CODES)
+
+
+def items(count: int, seed: int = 0) -> list[dict]:
+    rng = torch.Generator().manual_seed(seed)
+    draw = lambda n: torch.randint(0, CODES, (n,), generator=rng)
+    return [{"id": str(i), "text": LINES[i][:20], "tokens": draw(20 + 12 * i)} for i in range(count)]
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_pieces_without_dropout_are_the_engine_s_and_with_it_spell_the_same(bpe: Bpe):
+    text = LINES[0] + " [laughter] <strong>x</strong> naïve 42"
+    assert bpe.encode_with_dropout(text, 0.0, random.Random(0)) == bpe.encode(text)
+    spelled = lambda ids: "".join(bpe.tokenizer.name(i) for i in ids)
+    dropped = bpe.encode_with_dropout(text, 0.3, random.Random(0))
+    assert spelled(dropped) == spelled(bpe.encode(text))
+    assert len(bpe.encode(text)) < len(dropped) < len(bpe.encode_with_dropout(text, 1.0, random.Random(0)))
+    assert dropped == bpe.encode_with_dropout(text, 0.3, random.Random(0)) != bpe.encode_with_dropout(text, 0.3, random.Random(1))
+
+
+def test_the_vocabulary_stays_within_its_merges(bpe: Bpe):
+    assert len(bpe.vocab) == 256 + 60
+    assert bistream_share([(10, 31), (10, 30), (5, 100), (7, 14)]) == 0.5
+
+
+def test_texts_vary_in_their_first_letter_and_their_end_only():
+    always = LmSettings(plain_case=1.0, no_end_mark=1.0)
+    chance = random.Random(0)
+    assert varied("The sun rose.", always, chance) == "the sun rose"
+    assert varied("I rose...", always, chance) == "I rose..."
+    assert varied("NASA rose?", always, chance) == "NASA rose?"
+    assert varied("The sun rose.", LmSettings(plain_case=0, no_end_mark=0), chance) == "The sun rose."
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_is_the_divergence_from_the_smoothed_target(smoothing: float):
+    logits, targets = torch.randn(9, 30, generator=generator()), torch.randint(0, 30, (9,), generator=generator())
+    wanted = torch.full((9, 30), smoothing / 29).scatter(1, targets[:, None], 1 - smoothing)
+    expected = torch.nn.functional.kl_div(logits.log_softmax(-1), wanted, reduction="batchmean")
+    assert float(smoothed_loss(logits, targets, smoothing)) == pytest.approx(float(expected), abs=1e-5)
+    if smoothing == 0:
+        assert float(expected) == pytest.approx(float(torch.nn.functional.cross_entropy(logits, targets)), abs=1e-5)
+
+
+def test_training_says_what_decoding_says(objective: LmObjective):
+    """Log-probabilities of a padded batch against the step-by-step session of the same weights."""
+    objective.eval()
+    batch = objective.collate([{**item, "text": item["text"][:4]} for item in items(3)], generator(), False)
+    logits = objective.model.llm_decoder(objective.hidden(objective.embed(batch["kinds"], batch["ids"])))
+    rows = [i for i, streamed in enumerate(batch["streamed"].tolist()) if not streamed]
+    for row, item in zip(rows, items(3), strict=True):
+        text = torch.tensor(objective.bpe.encode(item["text"][:4]))
+        expected = language.forced(objective.model, text, torch.tensor([], dtype=torch.long), item["tokens"])
+        start = 1 + len(text)
+        got = logits[row, start : start + len(item["tokens"]) + 1].log_softmax(-1)
+        assert torch.allclose(got, expected, atol=1e-4)
+
+
+def test_streamed_training_says_what_streamed_decoding_says(objective: LmObjective):
+    objective.eval()
+    item = items(16)[15]
+    batch = objective.collate([item], generator(), False)
+    row = batch["streamed"].tolist().index(True)
+    logits = objective.model.llm_decoder(objective.hidden(objective.embed(batch["kinds"], batch["ids"])))[row]
+    text, none = torch.tensor(objective.bpe.encode(item["text"])), torch.tensor([], dtype=torch.long)
+    # One block: 15 codes and the fill. What follows a fill in the official decoder starts with a stale input.
+    out = torch.cat([item["tokens"][:15], torch.tensor([CODES + 2])])
+    expected = language.bistream_forced(objective.model, none, text, none, out)
+    assert torch.allclose(logits[5:21].log_softmax(-1), expected, atol=1e-4)
+
+
+def test_padding_changes_nothing(objective: LmObjective):
+    plain = LmObjective(PLAIN, objective.bpe, CODES, model=objective.model)
+    loss = lambda chosen: plain.loss(plain.collate(chosen, generator(), True), generator(), "main", 0)[0].detach()
+    asked = [len(item["tokens"]) + 1 for item in items(2)]
+    alone = [float(loss([item])) for item in items(2)]
+    expected = sum(a * n for a, n in zip(alone, asked, strict=True)) / sum(asked)
+    assert float(loss(items(2))) == pytest.approx(expected, abs=1e-5)
+
+
+def test_validation_reports_both_orders(objective: LmObjective):
+    both = objective.loss(objective.collate(items(16), generator(), False), generator(), "main", 0)[1]
+    assert both.keys() == {"accuracy", "uni_loss", "uni_accuracy", "bi_loss", "bi_accuracy", "end_loss"}
+    again = objective.loss(objective.collate(items(16), generator(9), False), generator(9), "main", 7)[1]
+    assert again == both
+
+
+def test_half_of_the_visits_are_streamed_where_there_is_speech_enough(objective: LmObjective):
+    item = items(16)[15]
+    seen = [objective.collate([item], generator(i), True) for i in range(200)]
+    streamed = sum(bool(batch["streamed"][0]) for batch in seen)
+    assert 75 < streamed < 125
+    few = {**item, "tokens": item["tokens"][:9]}
+    assert not any(objective.collate([few], generator(i), True)["streamed"][0] for i in range(20))
+    again = objective.collate([item], generator(3), True)
+    assert all(again[key].equal(seen[3][key]) for key in again)
+
+
+def test_every_code_is_read_whatever_the_order(objective: LmObjective):
+    for i in range(10):
+        batch = objective.collate(items(6), generator(i), True)
+        for row, item in enumerate(items(6)):
+            assert batch["ids"][row][batch["kinds"][row] == SPEECH].equal(item["tokens"])
+
+
+def test_a_few_sentences_are_learned_by_heart(bpe: Bpe):
+    objective = LmObjective(PLAIN, bpe, CODES)
+    batch = objective.collate(items(2), generator(), True)
+    adam = torch.optim.AdamW(objective.parameters(), lr=1e-2)
+    for update in range(150):
+        loss, numbers = objective.loss(batch, generator(), "main", update)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    assert float(loss) < 0.05 and numbers["accuracy"] == 1.0
+
+
+def test_the_head_of_the_text_model_stays_tied(objective: LmObjective):
+    names = dict(objective.named_parameters())
+    assert "model.llm.model.lm_head.weight" not in names
+    assert objective.state_dict()["model.llm.model.lm_head.weight"].equal(names["model.llm.model.model.embed_tokens.weight"])
