@@ -111,9 +111,9 @@ function lmConfig(tensors: Shapes, yaml: Lookup, blank: Lookup): LmConfig {
       tauR: yaml.number("llm.sampling.tau_r", 0.1),
     },
     mixRatio: [mix[0] ?? 5, mix[1] ?? 15],
-    // Defaults of Qwen2LM.inference (cosyvoice/llm/llm.py).
-    minRatio: 2,
-    maxRatio: 20,
+    // Parameters of Qwen2LM.inference (cosyvoice/llm/llm.py) and their defaults; a model with another vocabulary brings its own.
+    minRatio: yaml.number("llm.min_token_text_ratio", 2),
+    maxRatio: yaml.number("llm.max_token_text_ratio", 20),
   };
 }
 

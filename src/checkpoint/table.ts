@@ -19,8 +19,9 @@ export class TensorTable implements WeightSource {
     private readonly tensors: ReadonlyMap<string, LazyTensor>,
     dtype: WeightDtype,
   ) {
-    for (const [name, { shape, elements }] of tensors) {
-      const half = dtype === "f16" && mayBeHalf(component, name, shape);
+    for (const [name, { shape, elements, type }] of tensors) {
+      // What was written as halves loses nothing by staying so, whatever it is; a stage that wants floats gets the same values.
+      const half = dtype === "f16" && (type === "F16" || mayBeHalf(component, name, shape));
       this.infos.set(name, { shape, elements, dtype: half ? "F16" : "F32" });
     }
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { convert } from "../../src/checkpoint/convert.js";
-import { halfToNumber, numberToHalf } from "../../src/checkpoint/dtype.js";
+import { halfToNumber, numberToHalf, toHalf } from "../../src/checkpoint/dtype.js";
 import { type Model, openModel } from "../../src/checkpoint/model.js";
 import type { Manifest } from "../../src/checkpoint/modelFolder.js";
 import { CancelledError, FileError, InputError } from "../../src/errors.js";
@@ -43,6 +43,17 @@ describe("official release", () => {
     const model = await openModel(memoryFolder(tinyRelease()));
     expect(model.config).toEqual(TINY);
     expect(model.dtype).toBe("f32");
+  });
+
+  it("takes sampling and the bounds of the length from the yaml", async () => {
+    const files = tinyRelease();
+    const own = String(files.get("cosyvoice2.yaml"))
+      .replace(/top_p: [\d.]+/, "top_p: 0.5")
+      .replace(/tau_r: [\d.]+/, "tau_r: 0.3")
+      .replace(/^( *)mix_ratio:/m, "$1min_token_text_ratio: 1\n$1max_token_text_ratio: 12\n$1mix_ratio:");
+    const { config } = await openModel(memoryFolder(files.set("cosyvoice2.yaml", own)));
+    expect(config.lm?.sampling).toEqual({ topP: 0.5, topK: 25, window: 10, tauR: 0.3 });
+    expect([config.lm?.minRatio, config.lm?.maxRatio]).toEqual([1, 12]);
   });
 
   it.each([
@@ -101,6 +112,29 @@ describe("convert", () => {
         expect(await source.read(name)).toEqual(half ? expected.map((x) => halfToNumber(numberToHalf(x))) : expected);
       }
     }
+  });
+
+  it("keeps the halves of a flow that was written as halves, and reads them back as the same floats", async () => {
+    const table = [...weightTable("flow", TINY)];
+    const state = table.map(([name, shape]) => {
+      const halves = toHalf(
+        valuesOf(
+          name,
+          shape.reduce((a, b) => a * b, 1),
+        ),
+      );
+      const bytes = new Uint8Array(halves.buffer);
+      return [name, { shape, storage: { key: name, type: "HalfStorage", count: halves.length, bytes } }] as const;
+    });
+    const files = tinyRelease().set("flow.pt", torchFile(Object.fromEntries(state), "flow"));
+    const [official, { folder, manifest }] = [await openModel(memoryFolder(files)), await converted("f16", files)];
+    const [source, whole] = [(await openModel(folder)).tensors("flow"), official.tensors("flow")];
+    for (const [name] of table) {
+      expect(source.info(name).dtype).toBe("F16");
+      expect(await source.read(name)).toEqual(await whole.read(name));
+    }
+    const values = table.reduce((sum, [, shape]) => sum + shape.reduce((a, b) => a * b, 1), 0);
+    expect(manifest.files["flow.safetensors"]?.bytes).toBeLessThan(2 * values + 200 * table.length);
   });
 
   it("gives the same halves from a release, from a model folder of floats and from one of halves", async () => {
