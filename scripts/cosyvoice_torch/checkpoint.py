@@ -21,9 +21,10 @@ LENGTH, DIRECTION = "parametrizations.weight.original0", "parametrizations.weigh
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Tensors alone: a trainer's `epoch` and `step` entries are dropped, `generator.` prefixes stripped."""
+    """Tensors alone: a trainer's `epoch` and `step` entries are dropped, `generator.` prefixes stripped, halves made floats."""
     state = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
-    return {name.removeprefix("generator."): value for name, value in state.items() if isinstance(value, Tensor)}
+    whole = lambda value: value.float() if value.dtype == torch.float16 else value
+    return {name.removeprefix("generator."): whole(value) for name, value in state.items() if isinstance(value, Tensor)}
 
 
 def fold_weight_norm(state: dict[str, Tensor]) -> dict[str, Tensor]:

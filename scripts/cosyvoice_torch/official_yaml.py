@@ -11,12 +11,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the language model's next code is drawn; the defaults are those of the release."""
+    """How the language model's next code is drawn, and how many there may be; the defaults are those of the release."""
 
     top_p: float = 0.8
     top_k: int = 25
     win_size: int = 10
     tau_r: float = 0.1
+    min_token_text_ratio: float = 2.0
+    """Codes for each text id, at least and at most."""
+    max_token_text_ratio: float = 20.0
 
 
 MADE_UP = "A made-up model in the layout of the CosyVoice2 release."
@@ -43,6 +46,8 @@ llm: !new:cosyvoice.llm.llm.Qwen2LM
     length_normalized_loss: True
     lsm_weight: 0
     mix_ratio: [5, 15]
+    min_token_text_ratio: {sampling.min_token_text_ratio:g}
+    max_token_text_ratio: {sampling.max_token_text_ratio:g}
     llm: !new:cosyvoice.llm.llm.Qwen2Encoder
         pretrain_path: !ref <qwen_pretrain_path>
     sampling: !name:cosyvoice.utils.common.ras_sampling

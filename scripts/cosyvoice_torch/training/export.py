@@ -1,0 +1,178 @@
+"""
+A trained voice in the layout of the official release, which `cosyvoice convert` reads like any other.
+
+Written as halves, the matrices lie on the f16 grid in PyTorch and in the engine alike: an f16 conversion changes nothing more,
+and the reference bundle beside it is exact for both.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..bundle import write_bundle
+from ..cases import SETS, record, text_cases
+from ..checkpoint import DIRECTION, LENGTH, Model
+from ..config import FlowConfig, LmConfig, VocoderConfig
+from ..flow import Flow
+from ..lm import Qwen2LM
+from ..official_yaml import Sampling, official_yaml
+from ..onnx_writer import write_speaker, write_speech_tokenizer
+from ..release import Sizes
+from ..speaker import SpeakerEncoder
+from ..speech_tokenizer import SpeechTokenizer
+from ..vocabulary import read_vocabulary, write_blank_en
+from ..vocoder import Hift
+
+HALF_MAX = 65504.0
+
+
+@dataclass
+class Voice:
+    """Everything a release holds. `vocabulary`: a folder with vocab.json and merges.txt; `speakers`: name -> [192]."""
+
+    lm: Qwen2LM
+    flow: Flow
+    vocoder: Hift
+    vocabulary: Path
+    speakers: dict[str, Tensor]
+    sampling: Sampling = field(default_factory=Sampling)
+    speech_tokenizer: SpeechTokenizer | None = None
+    speaker_encoder: SpeakerEncoder | None = None
+
+
+def sizes_of(lm: LmConfig, flow: FlowConfig, vocoder: VocoderConfig) -> Sizes:
+    """The fields that `cosyvoice2.yaml` is written from. Refuses what the release's layout has no field for."""
+    if lm.speech_codes != flow.codes:
+        raise ValueError(f"export: the language model has {lm.speech_codes} speech codes and the flow {flow.codes}")
+    fixed = Sizes(front_end=False)
+    e = flow.estimator
+    sizes = Sizes(
+        lm_layers=lm.layers,
+        lm_width=lm.width,
+        lm_heads=lm.heads,
+        lm_kv_heads=lm.kv_heads,
+        lm_ffn=lm.ffn,
+        text_rows=lm.text_rows,
+        codes=flow.codes,
+        flow_input=flow.input_width,
+        flow_width=flow.width,
+        flow_heads=flow.heads,
+        flow_ffn=flow.ffn,
+        flow_blocks=flow.blocks,
+        flow_up_blocks=flow.up_blocks,
+        estimator_channels=e.channels,
+        estimator_heads=e.heads,
+        estimator_head_dim=e.head_dim,
+        estimator_blocks=e.blocks,
+        estimator_mid_blocks=e.mid_blocks,
+        hift_base=vocoder.base,
+        f0_width=vocoder.f0_width,
+        weight_norm=fixed.weight_norm,
+        front_end=False,
+    )
+    for given, written in ((lm, sizes.lm), (flow, sizes.flow), (vocoder, sizes.vocoder)):
+        differ = {k: v for k, v in asdict(given).items() if v != asdict(written)[k] and k not in ("top_p", "top_k")}
+        if differ:
+            raise ValueError(f"export: {type(given).__name__} has {differ}, which the layout cannot say")
+    return sizes
+
+
+def on_disk(state: dict[str, Tensor], half: bool) -> dict[str, Tensor]:
+    """What a file holds: contiguous floats on the CPU; matrices as halves where asked. Tensors that share memory stay shared."""
+    seen: dict[tuple, Tensor] = {}
+    out = {}
+    for name, value in state.items():
+        value = value.detach()
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise ValueError(f"export: {name} has values that are not finite; this checkpoint is damaged")
+        key = (value.data_ptr(), value.shape)
+        if key not in seen:
+            narrow = half and value.dim() > 1 and value.is_floating_point()
+            if narrow and float(value.abs().max()) > HALF_MAX:
+                raise ValueError(f"export: {name} has a value of {float(value.abs().max()):.0f}, a half holds {HALF_MAX:.0f}")
+            seen[key] = value.cpu().to(torch.float16 if narrow else torch.float32).contiguous()
+        out[name] = seen[key]
+    return out
+
+
+def split_weight_norm(vocoder: Hift, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Plain weights -> length and direction, as `hift.pt` has them; the norm over every axis but the first."""
+    normed = {f"{name}.weight" for name in vocoder.weight_normed()}
+    out = {}
+    for name, value in state.items():
+        if name not in normed:
+            out[name] = value
+            continue
+        base = name.removesuffix("weight")
+        whole = value.float()
+        out[base + LENGTH] = torch.norm_except_dim(whole, 2, 0)
+        out[base + DIRECTION] = whole
+    return out
+
+
+def _save(path: Path, state: dict) -> None:
+    part = path.with_name(path.name + ".part")
+    torch.save(state, part)
+    part.rename(path)
+
+
+def write_voice(folder: Path, voice: Voice, half: bool = True, about: str = "A voice trained from scratch.") -> dict[str, str]:
+    """Writes the release and returns the sha256 of each file."""
+    sizes = sizes_of(voice.lm.config, voice.flow.config, voice.vocoder.config)
+    folder.mkdir(parents=True, exist_ok=True)
+    vocab, merges = read_vocabulary(voice.vocabulary)
+    write_blank_en(folder / "CosyVoice-BlankEN", voice.lm.config, vocab, merges, header=True)
+    (folder / "cosyvoice2.yaml").write_text(official_yaml(sizes, voice.sampling, about), encoding="utf-8")
+    _save(folder / "llm.pt", on_disk(voice.lm.state_dict(), half))
+    _save(folder / "flow.pt", on_disk(voice.flow.state_dict(), half))
+    _save(folder / "hift.pt", split_weight_norm(voice.vocoder, on_disk(voice.vocoder.state_dict(), half)))
+    speakers = {name: {"embedding": vector.detach().cpu().float().reshape(1, -1).clone()} for name, vector in voice.speakers.items()}
+    _save(folder / "spk2info.pt", speakers)
+    for module, file, write in (
+        (voice.speech_tokenizer, "speech_tokenizer_v2.onnx", write_speech_tokenizer),
+        (voice.speaker_encoder, "campplus.onnx", write_speaker),
+    ):
+        if module is not None:
+            write(folder / file, module.cpu().eval())
+        else:
+            (folder / file).unlink(missing_ok=True)
+    check(folder, voice)
+    return {str(p.relative_to(folder)): sha256(p) for p in sorted(folder.rglob("*")) if p.is_file() and p.name != "export.json"}
+
+
+def check(folder: Path, voice: Voice) -> None:
+    """Reads the release back: every tensor is there, and differs by no more than its rounding."""
+    model = Model(folder)
+    for name, written, given in (("lm", model.lm, voice.lm), ("flow", model.flow, voice.flow), ("vocoder", model.vocoder, voice.vocoder)):
+        _compare(name, written, given)
+
+
+def _compare(part: str, written: nn.Module, given: nn.Module) -> None:
+    expected = given.state_dict()
+    for name, value in written.state_dict().items():
+        want = expected[name].detach().cpu().float()
+        bound = 2.0**-10 * want.abs().clamp(min=2.0**-14)
+        if bool(((value.float() - want).abs() > bound).any()):
+            raise ValueError(f"export: {part} {name} came back changed")
+
+
+def write_reference(model: Path, folder: Path, cases: str = "short", seed: int = 0) -> int:
+    """The bundle that `cosyvoice parity` and `verify` read; returns how many cases it has."""
+    loaded = Model(model)
+    recorded = record(loaded, SETS[cases], seed)
+    write_bundle(folder, recorded, text_cases(loaded), f"cosyvoice_torch, torch {torch.__version__}")
+    return sum(len(c) for c in recorded.values())
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_manifest(folder: Path, files: dict[str, str], training: dict) -> None:
+    """`export.json`: what was exported, from which checkpoints."""
+    data = {"format": "cosyvoice-export-1", "files": files, "training": training}
+    (folder / "export.json").write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
