@@ -102,5 +102,37 @@ def bundle(
     console.print(f"wrote {out}: {sum(len(c) for c in recorded.values())} cases in {len(recorded)} stages")
 
 
+RunFolder = Annotated[Path, typer.Option("--run", help="the run's folder; made if missing")]
+Recipe = Annotated[Path, typer.Option(help="settings of every stage (TOML)")]
+Restart = Annotated[bool, typer.Option(help="discard what the stage has made so far")]
+VOICE = Path(__file__).parents[1] / "recipes" / "voice.toml"
+
+
+@app.command()
+def corpus(
+    run: RunFolder,
+    recipe: Recipe = VOICE,
+    hours: Annotated[float, typer.Option(help="of speech, in place of the recipe's; more than before grows the corpus")] = 0,
+    wordnet: Annotated[Path | None, typer.Option(help="folder with WordNet's data.noun etc.; default: /usr/share/wordnet")] = None,
+    exclude: Annotated[list[Path], typer.Option(help="a file of sentences that must not occur; may be repeated")] = [],  # noqa: B006
+    processes: Annotated[int, typer.Option(help="0: one per core")] = 0,
+    restart: Restart = False,
+) -> None:
+    """Make the corpus: sentences, spoken by the teacher.
+
+    Example: corpus --run /tmp/voice --hours 20
+    """
+    from dataclasses import replace
+
+    from .training.corpus import CorpusSettings, make_corpus
+    from .training.recipe import read_recipe, table
+    from .training.run import Run
+
+    settings = table(read_recipe(recipe), "corpus", CorpusSettings)
+    settings = replace(settings, hours=hours or settings.hours, exclude=(*settings.exclude, *map(str, exclude)))
+    stage = make_corpus(Run(run), settings, wordnet, processes, restart)
+    console.print(f"{stage.folder}: {stage.record['counts']}")
+
+
 if __name__ == "__main__":
     app()

@@ -63,7 +63,7 @@ def read_metrics(path: Path) -> list[dict]:
 class Report:
     """A bar with the remaining time on a terminal, plain lines elsewhere."""
 
-    def __init__(self, name: str, total: int, done: int = 0):
+    def __init__(self, name: str, total: float, done: float = 0):
         self.name, self.total = name, total
         self.console = Console(file=sys.stdout)
         self.bar: Progress | None = None
@@ -82,13 +82,13 @@ class Report:
         if self.bar:
             self.bar.stop()
 
-    def at(self, done: int) -> None:
+    def at(self, done: float) -> None:
         if self.bar:
             self.bar.update(self.task, completed=done)
 
-    def line(self, done: int, values: dict[str, float], label: str = "train") -> None:
+    def line(self, done: float, values: dict[str, float], label: str = "train") -> None:
         rate = (done - self.first) / max(time.monotonic() - self.started, 1e-9)
-        left = (self.total - done) / rate if rate > 0 else float("inf")
+        left = max(0.0, self.total - done) / rate if rate > 0 else float("inf")
         eta = f"{left / 60:.0f} min left" if left != float("inf") else ""
         numbers = " ".join(f"{key} {value:.4g}" for key, value in values.items())
         text = f"{time.strftime('%H:%M:%S')} {self.name} {done}/{self.total} {label} {numbers} {eta}".rstrip()

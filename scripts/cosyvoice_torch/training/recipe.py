@@ -1,7 +1,7 @@
 """All settings of a run, read from one TOML file: a table per stage, every key optional."""
 
 import tomllib
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +40,3 @@ def training(recipe: dict[str, Any], name: str, sizes: type) -> tuple[Any, Train
     values = dict(recipe.get(name, {}))
     settings = build(TrainSettings, values.pop("train", {}), f"{name}.train")
     return build(sizes, values, name), settings
-
-
-@dataclass
-class CorpusSettings:
-    teacher: str = "hibari"  # or "synthetic": made of numpy, for tests
-    hours: float = 20.0  # stop adding sentences beyond this; grows
-    valid: int = 300
-    test: int = 300  # held-out WordNet sentences, for judging only
-    numbers: int = 300
-    short: int = 1000
-    min_words: int = 4
-    max_words: int = 20
-    seed: int = 0
-    exclude: tuple[str, ...] = field(default_factory=tuple)  # files with sentences that must not occur
-    sentences: str = ""  # a text file, one sentence per line, in place of WordNet

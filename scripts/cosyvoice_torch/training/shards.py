@@ -17,8 +17,12 @@ def write_shard(folder: Path, field: str, tensors: dict[str, Tensor], metadata: 
     target = folder / field
     target.mkdir(parents=True, exist_ok=True)
     number = 1 + max((int(p.stem) for p in target.glob("*.safetensors")), default=-1)
-    path = target / f"{number:05d}.safetensors"
-    temporary = target / f".{path.name}.{os.getpid()}"
+    return write_shard_as(target / f"{number:05d}.safetensors", tensors, metadata)
+
+
+def write_shard_as(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, metadata)
     os.replace(temporary, path)
     return path
