@@ -134,5 +134,17 @@ def corpus(
     console.print(f"{stage.folder}: {stage.record['counts']}")
 
 
+@app.command()
+def features(
+    run: RunFolder, processes: Annotated[int, typer.Option(help="0: one per core")] = 0, restart: Restart = False
+) -> None:
+    """Compute what trainings read: mels, audio, pitch."""
+    from .training.features import make_features
+    from .training.run import Run
+
+    stage = make_features(Run(run), processes, restart)
+    console.print(f"{stage.folder}: {stage.record['counts']}")
+
+
 if __name__ == "__main__":
     app()

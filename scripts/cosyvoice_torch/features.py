@@ -1,6 +1,7 @@
 """Audio features: resampling, the mel of the flow, whisper's log-mel, Kaldi's filterbank."""
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -35,6 +36,7 @@ def _slaney_to_hertz(m: Tensor) -> Tensor:
     return torch.where(m < 15, m * 200 / 3, 1000 * torch.exp((m - 15) * math.log(6.4) / 27))
 
 
+@lru_cache(maxsize=8)
 def slaney_filters(rate: int, n_fft: int, bins: int, low: float, high: float) -> Tensor:
     """[bins, n_fft / 2 + 1]: triangles of equal area on Slaney's mel scale."""
     ends = _hertz_to_slaney(torch.tensor([low, high], dtype=torch.float64))
