@@ -8,11 +8,14 @@ spelled like and not only the piece. The library's own dropout cannot be seeded;
 import random
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..text import Tokenizer
-from ..vocabulary import learn_vocabulary, read_vocabulary, write_vocabulary
+from ..vocabulary import learn_vocabulary, read_vocabulary, text_rows, write_vocabulary
+from .corpus import read_manifest
 from .layout import qualifies
+from .run import Run, Stage
 
 
 def train_bpe(texts: Iterable[str], merges: int, folder: Path) -> "Bpe":
@@ -63,3 +66,31 @@ def bistream_share(lengths: Iterable[tuple[int, int]], mix: tuple[int, int] = (5
     """Share of the (text ids, speech ids) pairs that can be laid out in blocks."""
     answers = [qualifies(text, speech, mix) for text, speech in lengths]
     return sum(answers) / max(1, len(answers))
+
+
+@dataclass
+class BpeSettings:
+    """`[bpe]` of a recipe."""
+
+    merges: int = 512
+
+
+def make_bpe(run: Run, settings: BpeSettings, restart: bool = False) -> Stage:
+    """
+    The vocabulary stage: learned from the texts of the training split alone. A corpus that has grown since keeps its vocabulary,
+    because the ids of a language model in training must not move.
+    """
+    features = Stage.existing(run, "features")
+    stage = Stage(run, "bpe", settings, [features])
+    if stage.status == "done" and stage.record["config"] == stage.config and not restart:
+        return stage
+    stage.begin(restart)
+    rows = [row for row in read_manifest(features.folder / "index.jsonl") if row["split"] == "train"]
+    bpe = train_bpe((row["text"] for row in rows), settings.merges, stage.folder)
+    lengths = [(len(bpe.encode(row["text"])), row["frames"] // 2) for row in rows]
+    ratios = sorted(speech / text for text, speech in lengths)
+    at = lambda share: round(ratios[min(len(ratios) - 1, int(share * len(ratios)))], 2)
+    counts = {"texts": len(rows), "merges": len(bpe.vocab) - 256, "rows": text_rows(bpe.vocab)}
+    spread = {"least": at(0), "thousandth": at(0.001), "median": at(0.5), "last_thousandth": at(0.999), "most": at(1)}
+    stage.finish({**counts, "bistream_share": round(bistream_share(lengths), 4), "codes_per_text_id": spread})
+    return stage

@@ -15,9 +15,12 @@ from torch.nn import functional as F
 from ..config import LmConfig
 from ..lm import Qwen2LM, rotary
 from ..vocabulary import text_rows
-from .bpe import Bpe
+from .bpe import Bpe, BpeSettings, make_bpe
+from .data import Dataset
 from .layout import IGNORE, MARK, SPEECH, TEXT, Layout, bistream, pad, qualifies, unistream
-from .trainer import Objective
+from .recipe import table, training
+from .run import Run, Stage
+from .trainer import GROWS, Objective, TrainSettings
 
 
 @dataclass
@@ -38,6 +41,10 @@ class LmSettings:
 
     def config(self, text_rows: int, codes: int) -> LmConfig:
         return LmConfig(self.layers, self.width, self.heads, self.kv_heads, self.ffn, text_rows, codes)
+
+
+MILD = ("bistream", "bpe_dropout", "plain_case", "no_end_mark", "smoothing", "dropout")
+"""Settings that a training may change on its way."""
 
 
 def initialise(model: Qwen2LM, rng: torch.Generator) -> None:
@@ -172,3 +179,14 @@ class LmObjective(Objective):
                 numbers |= {f"{name}_loss": float(nats[rows].mean()), f"{name}_accuracy": float(exact[rows].mean())}
         ends = wanted == self.model.config.speech_codes
         return numbers | {"end_loss": float(nats[ends].mean())}
+
+
+def prepare(run: Run, recipe: dict[str, Any]) -> tuple[Stage, LmObjective, Dataset, TrainSettings]:
+    """Everything a `Trainer` needs; learns the vocabulary first where there is none yet."""
+    settings, train = training(recipe, "lm", LmSettings)
+    encode = Stage.existing(run, "encode")
+    bpe = make_bpe(run, table(recipe, "bpe", BpeSettings))
+    objective = LmObjective(settings, Bpe(bpe.folder), encode.config["codes"], train.seed)
+    config = {**asdict(settings), **objective.state(), **asdict(train)}
+    stage = Stage(run, "lm", config, [bpe, encode], grows=(*GROWS, *MILD))
+    return stage, objective, Dataset(run.path("features"), objective.fields(), tokens=encode.folder), train
