@@ -146,5 +146,38 @@ def features(
     console.print(f"{stage.folder}: {stage.record['counts']}")
 
 
+@app.command()
+def train(
+    what: Annotated[str, typer.Argument(help="tokenizer, vocoder, flow or lm")],
+    run: RunFolder,
+    recipe: Recipe = VOICE,
+    minutes: Annotated[float, typer.Option(help="save and stop after so long; 0: train to the end")] = 0,
+    updates: Annotated[int, typer.Option(help="in place of the recipe's; more than before goes on with a finished training")] = 0,
+    restart: Restart = False,
+) -> None:
+    """Begin a training, or go on with it. Ctrl-C saves and stops.
+
+    Example: train tokenizer --run /tmp/voice --minutes 10
+    """
+    from .training.recipe import read_recipe
+    from .training.run import Run
+    from .training.train import train as run_training
+
+    outcome = run_training(Run(run), read_recipe(recipe), what, minutes or None, restart, {"updates": updates} if updates else None)
+    console.print(f"{what}: {outcome}" + ("; the same command goes on" if outcome == "stopped" else ""))
+
+
+@app.command()
+def encode(
+    run: RunFolder, processes: Annotated[int, typer.Option(help="0: one per core")] = 0, restart: Restart = False
+) -> None:
+    """Turn the whole corpus into speech tokens with the trained tokenizer."""
+    from .training.encode import encode as run_encode
+    from .training.run import Run
+
+    stage = run_encode(Run(run), processes, restart)
+    console.print(f"{stage.folder}: {stage.record['counts']}")
+
+
 if __name__ == "__main__":
     app()

@@ -173,16 +173,18 @@ def make_corpus(run: Run, settings: CorpusSettings, folder: Path | None, process
     with ProcessPoolExecutor(processes or os.cpu_count() or 1, mp_context=context) as pool, Report("corpus (hours)", round(settings.hours)) as report:
         for group in _groups(len(pieces), processes or os.cpu_count() or 1):
             absent = [n for n in group if not (made / f"{n:05d}.jsonl").exists()]
-            list(pool.map(speak_piece, *zip(*((stage.folder, n, pieces[n], settings.teacher) for n in absent), strict=True))) if absent else None
+            list(pool.map(speak_piece, *zip(*((stage.folder, n, pieces[n], settings.teacher) for n in absent), strict=True)) if absent else ())
             for number in group:
                 if total < settings.hours:
                     total, ready = total + hours_of(number), number + 1
             report.at(round(total))
             if absent:
+                write_manifest(stage, [entry for n in range(ready) for entry in read_manifest(made / f"{n:05d}.jsonl")])
                 report.line(round(total, 2), {}, f"piece {ready} of at most {len(pieces)}")
             if total >= settings.hours:
                 break
-    return finish(stage, [entry for n in range(ready) for entry in read_manifest(made / f"{n:05d}.jsonl")])
+    stage.finish(write_manifest(stage, [entry for n in range(ready) for entry in read_manifest(made / f"{n:05d}.jsonl")]))
+    return stage
 
 
 def _groups(count: int, size: int) -> Iterator[range]:
@@ -190,8 +192,8 @@ def _groups(count: int, size: int) -> Iterator[range]:
         yield range(start, min(start + size, count))
 
 
-def finish(stage: Stage, entries: list[dict[str, Any]]) -> Stage:
-    """Write the manifest of what is kept, the list of what is not, and the counts."""
+def write_manifest(stage: Stage, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Write the manifest of what is kept and the list of what is not; the counts. Features can be made of an unfinished corpus."""
     kept = [entry for entry in entries if not entry["drop"]]
     dropped = [entry for entry in entries if entry["drop"]]
     as_lines = lambda rows: "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -200,5 +202,6 @@ def finish(stage: Stage, entries: list[dict[str, Any]]) -> Stage:
     splits = {split: sum(entry["split"] == split for entry in kept) for split in ("train", "valid", "test")}
     hours = round(sum(entry["seconds"] for entry in kept) / 3600, 3)
     kinds = {kind: sum(entry.get("kind") == kind for entry in kept) for kind in sorted({entry.get("kind", "") for entry in kept})}
-    stage.finish({"utterances": len(kept), "dropped": len(dropped), "hours": hours, "splits": splits, "kinds": kinds})
-    return stage
+    counts = {"utterances": len(kept), "dropped": len(dropped), "hours": hours, "splits": splits, "kinds": kinds}
+    stage.progress(counts)
+    return counts

@@ -1,0 +1,100 @@
+"""The encode stage: speech tokens of the whole corpus, by the trained tokenizer, into shards of `tokens` [S] i32."""
+
+import multiprocessing
+import os
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from .data import Dataset
+from .metrics import Report
+from .run import Run, Stage
+from .shards import Shards, write_shard_as
+from .tokenizer import TokenizerObjective, trained
+
+PIECE = 500
+
+
+@lru_cache(maxsize=1)
+def _loaded(folder: Path) -> tuple[TokenizerObjective, Dataset, dict[str, int]]:
+    torch.set_num_threads(1)
+    data = Dataset(folder / "features", ["whisper", "mel"])
+    return trained(Run(folder))[0], data, {meta["id"]: i for i, meta in enumerate(data.items)}
+
+
+@torch.inference_mode()
+def encode_piece(folder: Path, number: int, names: list[str]) -> Counter:
+    """One shard; how often each code occurs in it. Utterances are batched by length: padding does not change codes."""
+    objective, data, index = _loaded(folder)
+    tokens, counts = {}, Counter()
+    names = sorted(names, key=lambda name: data.items[index[name]]["frames"])
+    for start in range(0, len(names), 16):
+        group = names[start : start + 16]
+        items = [data[index[name]] | {"phonemes": torch.zeros(0, dtype=torch.long)} for name in group]
+        batch = objective.collate(items, torch.Generator(), False)
+        hidden = objective.tokenizer.quantizer.project_in(objective.tokenizer.encode(batch["whisper"], 4 * batch["codes"]))
+        for name, row, length in zip(group, objective.tokenizer.quantizer.ids(hidden), batch["codes"].tolist(), strict=True):
+            tokens[name] = row[:length].int()
+            counts.update(tokens[name].tolist())
+    write_shard_as(folder / "encode" / "tokens" / f"{number:05d}.safetensors", tokens)
+    return counts
+
+
+def encode(run: Run, processes: int = 0, restart: bool = False) -> Stage:
+    """Tokens of every utterance that has none yet; all anew when the tokenizer has changed."""
+    features, tokenizer = Stage.existing(run, "features"), Stage.existing(run, "tokenizer")
+    best = tokenizer.record["counts"]["best"]
+    stage = Stage(run, "encode", {"tokenizer": best["file"], "score": best["score"], "begun": tokenizer.record["config_hash"]}, [features])
+    if stage.done() and not restart:
+        return stage
+    stale = bool(stage.record) and stage.record["config"] != stage.config
+    stage.begin(restart or stale)
+    ready = Shards(stage.folder, ["tokens"]).index["tokens"]
+    items = Dataset(features.folder, ["whisper", "mel"]).items
+    todo = [meta["id"] for meta in items if meta["id"] not in ready]
+    first = 1 + max((int(path.stem) for path in (stage.folder / "tokens").glob("*.safetensors")), default=-1)
+    jobs = [(run.folder, first + i, todo[i * PIECE : (i + 1) * PIECE]) for i in range(-(-len(todo) // PIECE))]
+    workers = processes or os.cpu_count() or 1
+    done = len(ready)
+    with Report("encode (utterances)", len(items), done) as report:
+
+        def follow(results: Any) -> None:
+            nonlocal done
+            for counts, job in zip(results, jobs, strict=True):
+                done += len(job[2])
+                report.at(done)
+                report.line(done, {"codes": float(len(counts))})
+
+        if workers == 1 or len(jobs) <= 1:
+            follow(map(encode_piece, *zip(*jobs, strict=True)) if jobs else iter(()))
+        else:
+            with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+                follow(pool.map(encode_piece, *zip(*jobs, strict=True)))
+    stage.finish(usage(stage.folder, 3 ** tokenizer.record["config"]["dims"]))
+    return stage
+
+
+def usage(folder: Path, codes: int) -> dict[str, Any]:
+    """How the codes are used: how many, their entropy, and how often one follows itself."""
+    shards = Shards(folder, ["tokens"])
+    count, repeats, total = np.zeros(codes, np.int64), 0, 0
+    for name in shards.index["tokens"]:
+        tokens = shards.get("tokens", name).numpy()
+        count += np.bincount(tokens, minlength=codes)
+        repeats += int((tokens[1:] == tokens[:-1]).sum())
+        total += len(tokens)
+    share = count[count > 0] / max(1, total)
+    bits = float(-(share * np.log2(share)).sum())
+    return {
+        "utterances": len(shards.index["tokens"]),
+        "tokens": total,
+        "codes_used": int((count > 0).sum()),
+        "codes": codes,
+        "entropy_bits": round(bits, 3),
+        "repeats": round(repeats / max(1, total), 4),
+    }
