@@ -179,5 +179,40 @@ def encode(
     console.print(f"{stage.folder}: {stage.record['counts']}")
 
 
+@app.command()
+def export(
+    run: RunFolder,
+    out: Annotated[Path, typer.Argument(help="folder to write the reference bundle and, as OUT/model, the release to")],
+    recipe: Recipe = VOICE,
+    cases: Annotated[str, typer.Option(help="of the reference bundle: short, long, or none to leave it out")] = "short",
+) -> None:
+    """Write the trained voice in the layout of the official release, which `cosyvoice convert` reads, and a reference bundle.
+
+    Example: export --run /tmp/voice /tmp/voice/release
+    """
+    from .training.export import export as run_export
+    from .training.export import write_reference
+    from .training.recipe import read_recipe
+    from .training.run import Run
+
+    said = run_export(Run(run), read_recipe(recipe), out / "model")
+    for name, training in said["training"].items():
+        console.print(f"{name}: mean of {', '.join(training['checkpoints'])}")
+    if cases != "none":
+        console.print(f"wrote {out}: {write_reference(out / 'model', out, cases)} cases")
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="a run's folder, or any with */metrics.jsonl, */stage.json, samples/, figures.json")],
+    out: Annotated[Path, typer.Argument(help="the HTML file to write")],
+    title: Annotated[str, typer.Option(help="default: the folder's name")] = "",
+) -> None:
+    """Write one offline page about a run: counts, curves, figures, recordings."""
+    from .training.report import write_report
+
+    console.print(f"wrote {write_report(run, out, title)}")
+
+
 if __name__ == "__main__":
     app()

@@ -8,7 +8,9 @@ and the reference bundle beside it is exact for both.
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,8 +28,35 @@ from ..speaker import SpeakerEncoder
 from ..speech_tokenizer import SpeechTokenizer
 from ..vocabulary import read_vocabulary, write_blank_en
 from ..vocoder import Hift
+from .checkpoints import averaged_best
+from .data import speaker_vector
+from .recipe import table
+from .run import Run, write_atomically
+from .train import NAMES
+from .trainer import Objective
 
 HALF_MAX = 65504.0
+
+
+@dataclass
+class ExportSettings:
+    """`[export]` of a recipe: what the voice is, and how it is sampled."""
+
+    about: str = "A voice trained from scratch."
+    best: int = 3  # checkpoints of each training to average
+    speaker: str = ""  # the corpus's name of the speaker, also the voice's
+    half: bool = True
+    speech_tokenizer: bool = False  # part of the release: needed for cloning alone
+    top_p: float = 0.8
+    top_k: int = 25
+    win_size: int = 10
+    tau_r: float = 0.1
+    min_token_text_ratio: float = 2.0
+    max_token_text_ratio: float = 20.0
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling(**{name: getattr(self, name) for name in Sampling.__dataclass_fields__})
 
 
 @dataclass
@@ -172,7 +201,33 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def write_manifest(folder: Path, files: dict[str, str], training: dict) -> None:
-    """`export.json`: what was exported, from which checkpoints."""
-    data = {"format": "cosyvoice-export-1", "files": files, "training": training}
-    (folder / "export.json").write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+def trained(run: Run, recipe: dict[str, Any], name: str, best: int) -> tuple[Objective, dict[str, Any]]:
+    """An objective with the mean of its best checkpoints, and what `export.json` says of it."""
+    objective = import_module(f".{name}", __package__).build(run, recipe).objective
+    weights, files = averaged_best(run.path(name), best)
+    if not files:
+        raise FileNotFoundError(f"{run.path(name)}: no validated checkpoint yet; train longer than one validation interval")
+    objective.load_state_dict(weights)
+    record = json.loads(run.path(name, "stage.json").read_text(encoding="utf-8"))
+    counts = {key: value for key, value in record["counts"].items() if key != "best"}
+    return objective.eval().requires_grad_(False), {"checkpoints": files, "settings": record["config_hash"], **counts}
+
+
+def export(run: Run, recipe: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The run's trainings as a release in `folder`; returns what `export.json` says."""
+    settings = table(recipe, "export", ExportSettings)
+    parts = {name: trained(run, recipe, name, settings.best) for name in NAMES if name != "tokenizer" or settings.speech_tokenizer}
+    inside = lambda name, kind: next(module for module in parts[name][0].modules() if isinstance(module, kind))
+    voice = Voice(
+        inside("lm", Qwen2LM),
+        inside("flow", Flow),
+        inside("vocoder", Hift),
+        run.path("bpe"),
+        {settings.speaker: speaker_vector(settings.speaker)},
+        settings.sampling,
+        inside("tokenizer", SpeechTokenizer) if "tokenizer" in parts else None,
+    )
+    files = write_voice(folder, voice, settings.half, settings.about)
+    manifest = {"format": "cosyvoice-export-1", "files": files, "training": {name: said for name, (_, said) in parts.items()}}
+    write_atomically(folder / "export.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+    return manifest

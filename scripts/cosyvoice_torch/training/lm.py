@@ -20,7 +20,8 @@ from .data import Dataset
 from .layout import IGNORE, MARK, SPEECH, TEXT, Layout, bistream, pad, qualifies, unistream
 from .recipe import table, training
 from .run import Run, Stage
-from .trainer import GROWS, Objective, TrainSettings
+from .train import Training
+from .trainer import Objective
 
 
 @dataclass
@@ -41,10 +42,6 @@ class LmSettings:
 
     def config(self, text_rows: int, codes: int) -> LmConfig:
         return LmConfig(self.layers, self.width, self.heads, self.kv_heads, self.ffn, text_rows, codes)
-
-
-MILD = ("bistream", "bpe_dropout", "plain_case", "no_end_mark", "smoothing", "dropout")
-"""Settings that a training may change on its way."""
 
 
 def initialise(model: Qwen2LM, rng: torch.Generator) -> None:
@@ -88,14 +85,19 @@ def smoothed_loss(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
 
 
 class LmObjective(Objective):
-    """`codes`: how many speech codes there are. The model's sizes come from the settings, the text rows from the vocabulary."""
+    """
+    `codes`: how many speech codes there are; `origin`: what made them. The model's sizes come from the settings, the text rows
+    from the vocabulary.
+    """
 
     name = "lm"
     select = "uni_loss"
 
-    def __init__(self, settings: LmSettings, bpe: Bpe, codes: int, seed: int = 0, model: Qwen2LM | None = None):
+    def __init__(
+        self, settings: LmSettings, bpe: Bpe, codes: int, seed: int = 0, model: Qwen2LM | None = None, origin: str = ""
+    ):
         super().__init__()
-        self.settings, self.bpe = settings, bpe
+        self.settings, self.bpe, self.origin = settings, bpe, origin
         self.model = model or Qwen2LM(settings.config(text_rows(bpe.vocab), codes))
         if model is None:
             initialise(self.model, torch.Generator().manual_seed(seed))
@@ -108,7 +110,8 @@ class LmObjective(Objective):
         return meta["tokens"] if 0 < len(meta["text"]) <= 1000 else 0
 
     def state(self) -> dict[str, Any]:
-        return asdict(self.model.config)
+        sampling = ("top_p", "top_k")
+        return {k: v for k, v in asdict(self.model.config).items() if k not in sampling} | {"codes_of": self.origin}
 
     def collate(self, items: list[dict[str, Any]], rng: torch.Generator, training: bool) -> dict[str, Tensor]:
         """
@@ -181,12 +184,12 @@ class LmObjective(Objective):
         return numbers | {"end_loss": float(nats[ends].mean())}
 
 
-def prepare(run: Run, recipe: dict[str, Any]) -> tuple[Stage, LmObjective, Dataset, TrainSettings]:
-    """Everything a `Trainer` needs; learns the vocabulary first where there is none yet."""
+def build(run: Run, recipe: dict[str, Any]) -> Training:
+    """Learns the vocabulary first where there is none yet. Codes of another tokenizer are another training."""
     settings, train = training(recipe, "lm", LmSettings)
     encode = Stage.existing(run, "encode")
     bpe = make_bpe(run, table(recipe, "bpe", BpeSettings))
-    objective = LmObjective(settings, Bpe(bpe.folder), encode.config["codes"], train.seed)
-    config = {**asdict(settings), **objective.state(), **asdict(train)}
-    stage = Stage(run, "lm", config, [bpe, encode], grows=(*GROWS, *MILD))
-    return stage, objective, Dataset(run.path("features"), objective.fields(), tokens=encode.folder), train
+    codes = encode.record["counts"]["codes"]
+    objective = LmObjective(settings, Bpe(bpe.folder), codes, train.seed, origin=str(encode.config.get("tokenizer", "")))
+    data = Dataset(run.path("features"), objective.fields(), tokens=encode.folder)
+    return Training(objective, data, train, [bpe, encode])
