@@ -134,6 +134,46 @@ def corpus(
     console.print(f"{stage.folder}: {stage.record['counts']}")
 
 
+@app.command("import")
+def import_(
+    source: Annotated[Path, typer.Argument(help="a Kaldi folder (wav.scp, text), or sound files with .lab or .txt beside them")],
+    run: RunFolder,
+    speaker: Annotated[str, typer.Option(help="where the folder does not tell")] = "",
+    language: Annotated[str, typer.Option(help="of the texts")] = "en",
+    valid: Annotated[float, typer.Option(help="share of the texts for validation")] = 0.02,
+    test: Annotated[float, typer.Option(help="share of the texts for judging alone")] = 0.02,
+    seed: Annotated[int, typer.Option(help="of the split")] = 0,
+    restart: Restart = False,
+) -> None:
+    """Use recordings that exist already as the corpus of a run."""
+    from .training.importer import ImportSettings, import_corpus
+    from .training.run import Run
+
+    stage = import_corpus(Run(run), ImportSettings(str(source.resolve()), speaker, language, valid, test, seed), restart)
+    console.print(f"{stage.folder}: {stage.record['counts']}")
+
+
+@app.command()
+def validate(
+    run: RunFolder, listen: Annotated[bool, typer.Option(help="read every file, not the manifest alone")] = True
+) -> None:
+    """Check a corpus and write what was found to corpus/validation.json; exit status 1 if it cannot be trained on."""
+    from .training.corpus import read_manifest
+    from .training.run import Run, Stage, write_atomically
+    from .training.validate import validate as check
+
+    folder = Stage.existing(Run(run), "corpus").folder
+    report = check(folder, read_manifest(folder / "manifest.jsonl"), listen)
+    write_atomically(folder / "validation.json", report.text())
+    table = Table("problem", "utterances", "for example")
+    for problem, names in sorted(report.problems.items()):
+        table.add_row(problem, str(len(names)), ", ".join(names[:3]))
+    console.print(f"{report.utterances} utterances, {report.hours} hours, {report.splits}")
+    if report.problems:
+        console.print(table)
+    raise typer.Exit(1 if report.fatal else 0)
+
+
 @app.command()
 def features(
     run: RunFolder, processes: Annotated[int, typer.Option(help="0: one per core")] = 0, restart: Restart = False
@@ -203,6 +243,34 @@ def export(
 
 
 @app.command()
+def toy(
+    out: Annotated[Path, typer.Argument(help="folder for everything it makes; kept, so that a second call skips what is done")],
+    recipe: Recipe = VOICE.with_name("toy.toml"),
+    engine: Annotated[str, typer.Option(help='the engine\'s command line; "" leaves convert, speak and parity out')] = "npx cosyvoice",
+    adapter: Annotated[str, typer.Option(help="GPU adapter of the engine")] = "",
+    text: Annotated[str, typer.Option(help="what to speak")] = "Hello, it works.",
+) -> None:
+    """The whole path in miniature, in two minutes: corpus, features, all trainings, export, convert, speak, parity.
+
+    Example: toy /tmp/toy --engine "node ../dist/src/cli/main.js"
+    """
+    import shlex
+
+    from .training.recipe import read_recipe
+    from .training.toy import toy as run_toy
+
+    total = 0.0
+    try:
+        for step in run_toy(out.resolve(), read_recipe(recipe), shlex.split(engine), text, adapter or None):
+            total += step.seconds
+            console.print(f"{step.seconds:6.1f} s  {step.name}: {step.said}", highlight=False, markup=False)
+    except RuntimeError as error:
+        console.print(str(error), highlight=False, markup=False)
+        raise typer.Exit(1) from error
+    console.print(f"{total:6.1f} s in all; {out / 'report.html'}", highlight=False)
+
+
+@app.command()
 def report(
     run: Annotated[Path, typer.Argument(help="a run's folder, or any with */metrics.jsonl, */stage.json, samples/, figures.json")],
     out: Annotated[Path, typer.Argument(help="the HTML file to write")],
@@ -212,6 +280,33 @@ def report(
     from .training.report import write_report
 
     console.print(f"wrote {write_report(run, out, title)}")
+
+
+@app.command()
+def listen(
+    point: Annotated[str, typer.Argument(help="teacher, mel or codes")],
+    run: RunFolder,
+    out: Annotated[Path, typer.Argument(help="folder for 00.wav, 01.wav, ... and sentences.txt")],
+    sentences: Annotated[Path | None, typer.Option(help="a file of sentences for the teacher to say; default: held-out ones")] = None,
+    split: Annotated[str, typer.Option(help="of the corpus, without --sentences")] = "test",
+    count: Annotated[int, typer.Option(help="0: all")] = 100,
+) -> None:
+    """Make held-out sentences audible at one point of the chain, so that each stage can be judged apart.
+
+    Example: listen codes /tmp/codes --run /tmp/voice
+    """
+    from .training.listen import listen as run_listen
+    from .training.listen import sentences_of, spoken
+    from .training.run import Run, Stage
+
+    folder = Run(run)
+    if sentences is None:
+        utterances = sentences_of(folder, split, count)
+    else:
+        teacher = Stage.existing(folder, "corpus").record["config"].get("teacher", "hibari")
+        lines = [line.strip() for line in sentences.read_text(encoding="utf8").splitlines() if line.strip()]
+        utterances = spoken(teacher, lines[: count or None])
+    console.print(f"wrote {run_listen(folder, point, utterances, out)} files to {out}")
 
 
 if __name__ == "__main__":
