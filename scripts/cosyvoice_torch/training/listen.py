@@ -1,0 +1,69 @@
+"""Sentences made audible at one point of the chain, for a judge: OUT/00.wav, 01.wav, ... and OUT/sentences.txt.
+
+| point | what is heard |
+| --- | --- |
+| teacher | the recording itself |
+| mel | its mel through Griffin-Lim |
+| codes | its speech tokens, the tokenizer's own mel decoder, Griffin-Lim |
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .corpus import level, read_manifest, teacher, trim
+from .features import extract, read_audio
+from .griffin_lim import griffin_lim
+from .run import Run, Stage
+from .tokenizer import TokenizerObjective, trained
+
+POINTS = ("teacher", "mel", "codes")
+RATE = 24000
+
+
+def sentences_of(run: Run, split: str, count: int) -> Iterator[tuple[str, Tensor]]:
+    """(text, audio [N] at 24 kHz) of the first held-out utterances."""
+    folder = Stage.existing(run, "corpus").folder
+    entries = [entry for entry in read_manifest(folder / "manifest.jsonl") if entry["split"] == split]
+    for entry in entries[: count or None]:
+        yield entry["text"], read_audio(folder / entry["wav"])
+
+
+def spoken(name: str, lines: list[str]) -> Iterator[tuple[str, Tensor]]:
+    """(text, audio) of sentences that are in no corpus, said by a teacher."""
+    voice = teacher(name)
+    for line in lines:
+        audio = voice.speak(line).audio
+        start, end = trim(audio)
+        kept = torch.from_numpy(level(audio[start:end])).float()
+        yield line, torch.nn.functional.pad(kept, (0, end - start - len(kept)))
+
+
+def decoded(objective: TokenizerObjective, whisper: Tensor) -> tuple[Tensor, Tensor]:
+    """whisper [F, 128] -> codes [S], mel [2 S, 80] from the codes alone."""
+    quantizer = objective.tokenizer.quantizer
+    hidden = quantizer.project_in(objective.tokenizer.encode(whisper.T[None]))
+    mask = torch.ones(1, hidden.shape[1], 1)
+    return quantizer.ids(hidden)[0], objective.decoder(quantizer.levels(hidden), mask)[1][0]
+
+
+@torch.inference_mode()
+def listen(run: Run, point: str, utterances: Iterator[tuple[str, Tensor]], out: Path) -> int:
+    """Write the files; how many."""
+    import soundfile
+
+    if point not in POINTS:
+        raise ValueError(f"point {point}: must be one of {', '.join(POINTS)}")
+    out.mkdir(parents=True, exist_ok=True)
+    objective = trained(run)[0] if point == "codes" else None
+    texts = []
+    for number, (text, audio) in enumerate(utterances):
+        if point != "teacher":
+            made = extract(audio, torch.zeros(1))
+            audio = griffin_lim(made["mel"].float() if objective is None else decoded(objective, made["whisper"].float())[1])
+        soundfile.write(out / f"{number:02d}.wav", audio.clamp(-1, 1).numpy(), RATE, subtype="PCM_16")
+        texts.append(text)
+    (out / "sentences.txt").write_text("\n".join(texts) + "\n", encoding="utf8")
+    return len(texts)
