@@ -115,7 +115,7 @@ def test_padding_changes_nothing(objective: LmObjective):
 
 def test_validation_reports_both_orders(objective: LmObjective):
     both = objective.loss(objective.collate(items(16), generator(), False), generator(), "main", 0)[1]
-    assert both.keys() == {"accuracy", "uni_loss", "uni_accuracy", "bi_loss", "bi_accuracy", "end_loss"}
+    assert both.keys() == {"loss", "accuracy", "uni_loss", "uni_accuracy", "bi_loss", "bi_accuracy", "end_loss"}
     again = objective.loss(objective.collate(items(16), generator(9), False), generator(9), "main", 7)[1]
     assert again == both
 

@@ -170,7 +170,8 @@ class LmObjective(Objective):
         logits = self.model.llm_decoder(self.hidden(self.embed(batch["kinds"], batch["ids"]))[asked])  # [M, V]
         wanted = targets[asked]
         loss = smoothed_loss(logits, wanted, self.settings.smoothing)
-        return loss, self._numbers(logits.detach(), wanted, batch["streamed"][:, None].expand_as(asked)[asked])
+        numbers = self._numbers(logits.detach(), wanted, batch["streamed"][:, None].expand_as(asked)[asked])
+        return loss, {"loss": float(loss.detach()), **numbers}
 
     def _numbers(self, logits: Tensor, wanted: Tensor, streamed: Tensor) -> dict[str, float]:
         """Loss in nats and share of exact answers, of the two orders apart; eos and fill count as answers."""

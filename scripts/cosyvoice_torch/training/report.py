@@ -49,7 +49,7 @@ def curves_of(lines: list[dict[str, Any]]) -> dict[str, Curve]:
         if np.isfinite(line["value"]):
             found[line["key"]][line["split"]].append((line["update"], line["value"]))
     quiet = lambda key: key.startswith(QUIET)
-    return {key: found[key] for key in sorted(found, key=lambda key: (quiet(key), not key.endswith("loss"), key))}
+    return {key: found[key] for key in sorted(found, key=lambda key: (quiet(key), key != "loss", not key.endswith("loss"), key))}
 
 
 def thinned(points: list[tuple[float, float]]) -> np.ndarray:
