@@ -220,6 +220,37 @@ def encode(
 
 
 @app.command()
+def say(
+    by: Annotated[str, typer.Argument(help="griffin-lim, flow or vocoder: how the language model's codes are made audible")],
+    run: RunFolder,
+    out: Annotated[Path, typer.Argument(help="folder for 00.wav, 01.wav, ... and sentences.txt")],
+    sentences: Annotated[Path, typer.Option(help="a file with a sentence on each line")],
+    recipe: Recipe = VOICE,
+    greedy: Annotated[bool, typer.Option(help="the likeliest code each time; else sampled as the recipe's [export] says")] = False,
+    seed: Annotated[int, typer.Option(help="of the sampling")] = 0,
+    best: Annotated[int, typer.Option(help="checkpoints of each training to average; 0: as [export] says")] = 0,
+) -> None:
+    """Speak sentences with a run's own trainings, to judge what each adds.
+
+    Example: say griffin-lim /tmp/heard --run /tmp/voice --sentences sentences.txt
+    """
+    from .lm import Qwen2LM
+    from .training.export import ExportSettings, trained
+    from .training.recipe import read_recipe, table
+    from .training.run import Run
+    from .training.say import Speaker, sounds, write_spoken
+
+    made, values = Run(run), read_recipe(recipe)
+    voice = table(values, "export", ExportSettings)
+    objective = trained(made, values, "lm", best or voice.best)[0]
+    lm = next(module for module in objective.modules() if isinstance(module, Qwen2LM))
+    sound = sounds(made, values, by, voice.speaker, best or voice.best)
+    speaker = Speaker(lm, objective.bpe.tokenizer, voice.sampling, sound, None if greedy else seed)
+    lines = [line.strip() for line in sentences.read_text(encoding="utf-8").splitlines() if line.strip()]
+    console.print(f"{out}: {write_spoken(speaker, lines, out)}")
+
+
+@app.command()
 def export(
     run: RunFolder,
     out: Annotated[Path, typer.Argument(help="folder to write the reference bundle and, as OUT/model, the release to")],
