@@ -70,8 +70,8 @@ def validate(folder: Path, entries: list[dict[str, Any]], listen: bool = True) -
     report.speakers = dict(Counter(entry["speaker"] for entry in entries))
     report.rates = dict(Counter(str(entry["rate"]) for entry in entries))
     report.seconds = quantiles([entry["seconds"] for entry in entries])
-    speeds = {entry["id"]: len(entry["text"]) / entry["seconds"] for entry in entries if len(entry["text"]) >= 10}
-    report.characters_per_second = quantiles(list(speeds.values()))
+    speed = lambda entry: len(entry["text"]) / max(entry["seconds"], 1e-3) if len(entry["text"]) >= 10 else None
+    report.characters_per_second = quantiles([s for s in map(speed, entries) if s is not None])
     splits: dict[str, set[str]] = {}
     ids: Counter = Counter(entry["id"] for entry in entries)
     texts: Counter = Counter(normal(entry["text"]) for entry in entries)
@@ -87,7 +87,7 @@ def validate(folder: Path, entries: list[dict[str, Any]], listen: bool = True) -
             report.add("! same text in two splits", name)
         elif texts[normal(entry["text"])] > 1:
             report.add("same text twice", name)
-        if name in speeds and not SLOWEST <= speeds[name] <= FASTEST:
+        if (spoken := speed(entry)) is not None and not SLOWEST <= spoken <= FASTEST:
             report.add("text and sound do not fit (characters a second)", name)
         if entry["channels"] > 1:
             report.add("several channels, mixed down", name)
