@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 from cosyvoice_torch import lm as language
+from cosyvoice_torch.checkpoint import Model
 from cosyvoice_torch.sample_text import LINES
 from cosyvoice_torch.training.bpe import Bpe, BpeSettings, bistream_share, make_bpe, train_bpe
 from cosyvoice_torch.training.layout import SPEECH
-from cosyvoice_torch.training.lm import LmObjective, LmSettings, smoothed_loss, varied
+from cosyvoice_torch.training.lm import LmObjective, LmSettings, fine_tuned, smoothed_loss, varied
 from cosyvoice_torch.training.run import Run, Stage, StageChanged
+
+from conftest import BUNDLES
 
 CODES = 27
 TINY = LmSettings(layers=2, width=32, heads=4, kv_heads=2, ffn=64)
@@ -177,3 +180,25 @@ def test_the_vocabulary_is_learned_from_the_training_split_and_stays_when_the_co
     assert (make_bpe(run, BpeSettings(30)).folder / "merges.txt").read_text() == merges
     with pytest.raises(StageChanged, match="merges: 30 -> 31"):
         make_bpe(run, BpeSettings(31))
+
+
+def test_a_release_can_be_gone_on_from():
+    release = BUNDLES / "a" / "model"
+    settings = LmSettings(start=str(release), bistream=0.0)
+    objective = fine_tuned(settings, 729)
+    before = Model(release).lm
+    assert all(value.equal(before.state_dict()[name]) for name, value in objective.model.state_dict().items())
+    assert objective.state()["width"] == before.config.width and objective.state()["start"] == str(release)
+    batch = objective.collate(items(3), generator(), True)
+    adam = torch.optim.AdamW(objective.parameters(), lr=1e-3)
+    losses = []
+    for update in range(4):
+        loss, _ = objective.loss(batch, generator(), "main", update)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < losses[0]
+    assert all(value.equal(before.state_dict()[name]) for name, value in Model(release).lm.state_dict().items())
+    with pytest.raises(ValueError, match="knows 729 speech codes, the corpus has 27"):
+        fine_tuned(settings, 27)

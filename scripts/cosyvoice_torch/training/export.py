@@ -222,7 +222,7 @@ def export(run: Run, recipe: dict[str, Any], folder: Path) -> dict[str, Any]:
         inside("lm", Qwen2LM),
         inside("flow", Flow),
         inside("vocoder", Hift),
-        run.path("bpe"),
+        parts["lm"][0].bpe.folder,
         {settings.speaker: speaker_vector(settings.speaker)},
         settings.sampling,
         inside("tokenizer", SpeechTokenizer) if "tokenizer" in parts else None,

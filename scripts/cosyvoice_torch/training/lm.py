@@ -6,12 +6,14 @@ The language model's training: cross-entropy of the next speech code, on whole t
 import math
 import random
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..checkpoint import Model
 from ..config import LmConfig
 from ..lm import Qwen2LM, rotary
 from ..vocabulary import text_rows
@@ -39,6 +41,7 @@ class LmSettings:
     no_end_mark: float = 0.1  # share of the texts that lack their end mark
     smoothing: float = 0.0  # probability given to the other ids; 0 is plain cross-entropy
     dropout: float = 0.0  # of what each half of a layer adds
+    start: str = ""  # a release in the official layout to go on from: its sizes and its vocabulary then hold
 
     def config(self, text_rows: int, codes: int) -> LmConfig:
         return LmConfig(self.layers, self.width, self.heads, self.kv_heads, self.ffn, text_rows, codes)
@@ -111,7 +114,8 @@ class LmObjective(Objective):
 
     def state(self) -> dict[str, Any]:
         sampling = ("top_p", "top_k")
-        return {k: v for k, v in asdict(self.model.config).items() if k not in sampling} | {"codes_of": self.origin}
+        sizes = {k: v for k, v in asdict(self.model.config).items() if k not in sampling}
+        return sizes | {"codes_of": self.origin, "start": self.settings.start}
 
     def collate(self, items: list[dict[str, Any]], rng: torch.Generator, training: bool) -> dict[str, Tensor]:
         """
@@ -186,11 +190,28 @@ class LmObjective(Objective):
 
 
 def build(run: Run, recipe: dict[str, Any]) -> Training:
-    """Learns the vocabulary first where there is none yet. Codes of another tokenizer are another training."""
+    """
+    From scratch it learns the vocabulary first where there is none yet; `start` fine-tunes a release. Codes of another tokenizer are
+    another training.
+    """
     settings, train = training(recipe, "lm", LmSettings)
     encode = Stage.existing(run, "encode")
-    bpe = make_bpe(run, table(recipe, "bpe", BpeSettings))
-    codes = encode.record["counts"]["codes"]
-    objective = LmObjective(settings, Bpe(bpe.folder), codes, train.seed, origin=str(encode.config.get("tokenizer", "")))
+    codes, origin = encode.record["counts"]["codes"], str(encode.config.get("tokenizer", ""))
+    if settings.start:
+        objective, inputs = fine_tuned(settings, codes, origin), [encode]
+    else:
+        bpe = make_bpe(run, table(recipe, "bpe", BpeSettings))
+        objective, inputs = LmObjective(settings, Bpe(bpe.folder), codes, train.seed, origin=origin), [bpe, encode]
     data = Dataset(run.path("features"), objective.fields(), tokens=encode.folder)
-    return Training(objective, data, train, [bpe, encode])
+    return Training(objective, data, train, inputs)
+
+
+def fine_tuned(settings: LmSettings, codes: int, origin: str = "") -> LmObjective:
+    """The objective around a release's own language model. @raises ValueError when it speaks other codes"""
+    release = Model(Path(settings.start))
+    model = release.lm
+    if model.config.speech_codes != codes:
+        raise ValueError(f"{release.folder}: its language model knows {model.config.speech_codes} speech codes, the corpus has {codes}")
+    model.load_state_dict({name: value.clone() for name, value in model.state_dict().items()}, assign=True)
+    model.llm.model.lm_head.weight = model.backbone.embed_tokens.weight
+    return LmObjective(settings, Bpe(release.folder / "CosyVoice-BlankEN"), codes, model=model.requires_grad_(True), origin=origin)
