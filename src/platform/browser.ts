@@ -1,8 +1,25 @@
 /** The GPU as a browser sees it: `navigator.gpu`. The names match those of `node.ts`, so the core cannot tell them apart. */
+import type { Folder } from "../checkpoint/source.js";
 import { DeviceError } from "../errors.js";
 import type { FoundAdapter } from "../gpu/device.js";
+import { namedAddresses } from "./browserFiles.js";
 
 export { type FolderSource, openFolder } from "./browserFiles.js";
+
+/**
+ * The grammars of the text normaliser, in this package. Spelled out in this form, bundlers find them and copy them; seen from the
+ * compiled file.
+ */
+const GRAMMARS: Readonly<Record<string, () => URL>> = {
+  "zh-tagger.packed": () => new URL("../../../weights/wetext/zh-tagger.packed", import.meta.url),
+  "zh-verbalizer.packed": () => new URL("../../../weights/wetext/zh-verbalizer.packed", import.meta.url),
+  "en-tagger.packed": () => new URL("../../../weights/wetext/en-tagger.packed", import.meta.url),
+  "en-verbalizer.packed": () => new URL("../../../weights/wetext/en-verbalizer.packed", import.meta.url),
+};
+
+export async function openGrammars(): Promise<Folder> {
+  return namedAddresses("the grammars of this package", GRAMMARS);
+}
 
 declare const navigator: { readonly gpu?: GPU } | undefined;
 

@@ -78,6 +78,25 @@ function addressFolder(source: string | URL): Folder {
   };
 }
 
+/** A folder whose few files lie at addresses of their own. */
+export function namedAddresses(name: string, files: Readonly<Record<string, () => URL>>): Folder {
+  return {
+    name,
+    has: async (path) => Object.hasOwn(files, path),
+    async open(path) {
+      const address = Object.hasOwn(files, path) ? files[path] : undefined;
+      if (!address) throw new FileError(`${name}: there is no ${path}`);
+      let url: URL;
+      try {
+        url = address();
+      } catch (error) {
+        throw new FileError(`${name}: a bundle without import.meta.url cannot find ${path}`, { cause: error });
+      }
+      return openAddress(url);
+    },
+  };
+}
+
 /** Asks for the first byte: a server that knows ranges answers 206 and tells the size, another sends everything. */
 async function openAddress(address: URL): Promise<RandomAccessFile> {
   const response = await request(address, { headers: { Range: "bytes=0-0" } });

@@ -3,7 +3,8 @@
  * the software driver that comes with the package. With no GPU and no driver installed at all, the last one always works.
  */
 import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { create, globals } from "webgpu";
 import type { Folder } from "../checkpoint/source.js";
@@ -22,6 +23,12 @@ export function openFolder(source: FolderSource): Promise<Folder> {
   if (typeof source === "string") return openPath(source);
   if (source instanceof URL && source.protocol === "file:") return openPath(fileURLToPath(source));
   throw new InputError("in Node a folder is named by its path");
+}
+
+/** The folder of the text normaliser's grammars, in this package. */
+export function openGrammars(): Promise<Folder> {
+  const root = dirname(createRequire(import.meta.url).resolve("cosyvoice-webgpu/package.json"));
+  return openPath(join(root, "weights", "wetext"));
 }
 
 /** Where Linux keeps the manifests of Vulkan drivers. */
