@@ -1,6 +1,6 @@
 import json
 import random
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +10,11 @@ from cosyvoice_torch.checkpoint import Model
 from cosyvoice_torch.sample_text import LINES
 from cosyvoice_torch.training.bpe import Bpe, BpeSettings, bistream_share, make_bpe, train_bpe
 from cosyvoice_torch.training.layout import SPEECH
-from cosyvoice_torch.training.lm import LmObjective, LmSettings, fine_tuned, smoothed_loss, varied
+from cosyvoice_torch.training.lm import LmObjective, LmSettings, build, fine_tuned, smoothed_loss, varied
+from cosyvoice_torch.training.metrics import read_metrics
 from cosyvoice_torch.training.run import Run, Stage, StageChanged
+from cosyvoice_torch.training.shards import write_shard
+from cosyvoice_torch.training.trainer import GROWS, Trainer
 
 from conftest import BUNDLES
 
@@ -202,3 +205,54 @@ def test_a_release_can_be_gone_on_from():
     assert all(value.equal(before.state_dict()[name]) for name, value in Model(release).lm.state_dict().items())
     with pytest.raises(ValueError, match="knows 729 speech codes, the corpus has 27"):
         fine_tuned(settings, 27)
+
+
+def tiny_run(folder: Path) -> Run:
+    """Features and codes of a dozen sentences."""
+    run = Run(folder)
+    features_of(run, [line for line in LINES if line.isascii()] * 2)
+    stage = Stage(run, "encode", {"tokenizer": "best-1"})
+    stage.begin()
+    rng = generator()
+    rows = [json.loads(line) for line in run.path("features", "index.jsonl").read_text().splitlines()]
+    codes = {row["id"]: torch.randint(0, CODES, (40 + len(row["text"]),), generator=rng).int() for row in rows}
+    write_shard(stage.folder, "tokens", codes)
+    stage.finish({"codes": CODES})
+    return run
+
+
+RECIPE = {
+    "bpe": {"merges": 40},
+    "lm": {"layers": 1, "width": 32, "heads": 2, "kv_heads": 1, "ffn": 32, "dropout": 0.1}
+    | {"train": {"updates": 12, "batch": 300, "validate_every": 4, "warmup": 2, "log_every": 4}},
+}
+
+
+def trainer_of(run: Run) -> Trainer:
+    made = build(run, RECIPE)
+    stage = Stage(run, "lm", {**made.objective.state(), **asdict(made.settings)}, made.inputs, grows=GROWS)
+    stage.begin()
+    return Trainer(stage, made.objective, made.dataset, made.settings)
+
+
+def test_an_interrupted_training_is_the_uninterrupted_one_to_the_bit(tmp_path: Path):
+    whole, parts = tiny_run(tmp_path / "whole"), tiny_run(tmp_path / "parts")
+    uninterrupted = trainer_of(whole)
+    assert uninterrupted.fit() == "done"
+    assert trainer_of(parts).fit(until=5) == "stopped"
+    resumed = trainer_of(parts)
+    assert resumed.fit() == "done"
+    expected = uninterrupted.objective.state_dict()
+    assert all(value.equal(expected[name]) for name, value in resumed.objective.state_dict().items())
+    seen = [[(m["update"], m["key"], m["value"]) for m in read_metrics(run.path("lm", "metrics.jsonl"))] for run in (whole, parts)]
+    valid = [[m for m in lines if m[1] != "updates_per_second"] for lines in seen]
+    assert valid[0] == valid[1]
+
+
+def test_codes_of_another_tokenizer_are_another_training(tmp_path: Path):
+    run = tiny_run(tmp_path)
+    trainer_of(run).fit(until=1)
+    record = run.path("encode", "stage.json")
+    record.write_text(record.read_text().replace("best-1", "best-2"))
+    with pytest.raises(StageChanged, match="codes_of"):
+        trainer_of(run)
