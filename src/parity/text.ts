@@ -1,8 +1,10 @@
 /** The two text stages: tokenizer and normaliser against `text.json`. */
+import { openGrammars } from "#platform";
 import type { Model } from "../checkpoint/model.js";
 import { CosyVoiceError } from "../errors.js";
 import { normalize } from "../text/normalize.js";
 import type { Tokenizer } from "../text/tokenizer.js";
+import { Wetext } from "../text/wetext/wetext.js";
 import { tokenizerOf } from "../tokenizerOf.js";
 import type { TextCase } from "./bundle.js";
 import { type Finding, judgeExact } from "./judge.js";
@@ -20,29 +22,30 @@ export async function* textRows(
 ): AsyncGenerator<Row> {
   if (texts.length === 0) return;
   const tokenizer = await tokenizerOf(model);
+  const wetext = new Wetext(openGrammars);
   for (const [index, test] of texts.entries()) {
     for (const field of ["ids", "segments", "normalized"] as const) {
       const stage = STAGE_OF[field];
       if (test[field] === undefined || !wanted(stage)) continue;
-      if (field !== "ids" && test.normalizer !== "none") {
-        const reason = test.normalizer === "wetext" ? "not built yet" : "unknown";
-        yield skipped(stage, String(index), field, reason);
+      if (field !== "ids" && test.normalizer !== "none" && test.normalizer !== "wetext") {
+        yield skipped(stage, String(index), field, "unknown");
         continue;
       }
       const start = performance.now();
-      const finding = compare(test, field, tokenizer);
+      const finding = await compare(test, field, tokenizer, wetext);
       yield { stage, case: String(index), tensor: field, ...finding, ms: performance.now() - start };
     }
   }
 }
 
-function compare(test: TextCase, field: Field, tokenizer: Tokenizer): Finding {
+async function compare(test: TextCase, field: Field, tokenizer: Tokenizer, wetext: Wetext): Promise<Finding> {
   try {
     if (field === "ids") return judgeExact(tokenizer.encode(test.text), test.ids ?? []);
+    const normalizer = test.normalizer === "wetext" ? await wetext.normalizerFor(test.text) : "none";
     const out =
       field === "segments"
-        ? normalize(test.text, { tokenizer, split: true })
-        : normalize(test.text, { tokenizer, split: false });
+        ? normalize(test.text, { tokenizer, normalizer, split: true })
+        : normalize(test.text, { tokenizer, normalizer, split: false });
     return judgeText(out, test[field] ?? "");
   } catch (error) {
     if (!(error instanceof CosyVoiceError)) throw error;
