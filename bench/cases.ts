@@ -10,20 +10,21 @@ import type { DispatchStep, Graph } from "../src/gpu/graph.js";
 import { type Bindings, variantName } from "../src/gpu/kernel.js";
 import { LanguageModel } from "../src/lm/lm.js";
 import { Vocoder } from "../src/vocoder/vocoder.js";
-import { flopOf } from "./cost.js";
+import { bytesOf, flopOf, loadsOf } from "./cost.js";
 import type { Case } from "./harness.js";
 import { oneOfEach } from "./release.js";
 import { syntheticModel } from "./syntheticModel.js";
 
-/** Text ids and speech tokens of a sentence of about three seconds. */
+/** Text ids and speech tokens of a sentence of about three seconds; of one, on a CPU, where three would take minutes for a row. */
 const TEXT = 24;
-const SPEECH = 75;
+const SPEECH = { hardware: 75, software: 25 };
 
 /** Cached positions that attention walks over when decoding is timed. */
 const DECODED = 500;
 
 export async function kernelCases(device: Device, config: Config): Promise<Case[]> {
   const graphs: Graph[] = [];
+  const speech = device.capabilities.adapter.software ? SPEECH.software : SPEECH.hardware;
   device.onGraph = (graph) => graphs.push(graph);
   const model = syntheticModel(oneOfEach(config), "f16");
   try {
@@ -32,7 +33,7 @@ export async function kernelCases(device: Device, config: Config): Promise<Case[
     lm.destroy();
     const flow = await Flow.load(device, model);
     const { mel } = await flow.run({
-      token: Int32Array.from({ length: SPEECH }, (_, i) => i),
+      token: Int32Array.from({ length: speech }, (_, i) => i),
       promptToken: new Int32Array(),
       promptFeat: new Float32Array(),
       embedding: new Float32Array(flow.config.speakerWidth).fill(1),
@@ -61,13 +62,17 @@ function caseOf({ kernel, constants, params, tensors }: DispatchStep): Case {
   const bindings: Bindings = kernel.bindings(constants);
   const written = Object.entries(bindings).find(([, { access }]) => access === "read_write")?.[0];
   const label = written ? tensors[written]?.label.replace(/#\d+$/, "") : "";
+  const flop = flopOf(kernel.name, params, constants);
+  const bytes = bytesOf(kernel.name, params);
   const row = {
     name: `${kernel.name} ${label}`,
     kernel,
     constants,
     params,
     shapes: Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape])),
-    flop: flopOf(kernel.name, params, constants),
+    flop,
+    loads: loadsOf(kernel.name, flop, constants),
+    ...(bytes === undefined ? {} : { bytes }),
   };
   return kernel.name === "cachedAttention" ? longDecode(row) : row;
 }

@@ -1,6 +1,7 @@
 /**
- * What this device can do at most, measured with the two simplest kernels there are: one only copies, one only multiplies and adds.
- * A kernel's share of the ceiling that binds it is the number to look at; advertised figures do not count.
+ * What this device can do at most, measured with the three simplest kernels there are: one only copies, one only multiplies and adds,
+ * one only reads a small buffer that every cache holds. A kernel's share of the ceiling that binds it is the number to look at;
+ * advertised figures do not count.
  */
 import { wgsl } from "wgsl-preprocessor/wgsl-preprocessor.js";
 import type { Device } from "../src/gpu/device.js";
@@ -64,26 +65,63 @@ fn multiplyAdd(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_in
 }`,
 });
 
+const loadBindings = () =>
+  ({
+    x: { access: "read", elem: "f32", vec: 4, shape: ["items", 4] },
+    out: { access: "read_write", elem: "f32", vec: 4, shape: ["N", 4] },
+  }) as const;
+const loadParams = { N: "u32", items: "u32", rounds: "u32" } as const;
+
+/** Vec4s read from a buffer, 8 a round. A GPU hides most of a read behind arithmetic; a CPU that plays GPU gathers it lane by lane. */
+export const load = defineKernel({
+  name: "load",
+  bindings: loadBindings,
+  params: loadParams,
+  workgroups: ({ N }) => fold(Math.ceil(N / WORKGROUP)),
+  variants: [{}],
+  wgsl: () => wgsl /* wgsl */`
+${declarations(loadBindings(), loadParams)}
+const WORKGROUP = ${WORKGROUP}u;
+${flatGroup}
+@compute @workgroup_size(WORKGROUP)
+fn load(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = flatGroup(group) * WORKGROUP + lane;
+  var s0 = vec4f(); var s1 = s0; var s2 = s0; var s3 = s0;
+  for (var r = 0u; r < params.rounds; r++) {
+    let at = 8u * ((lane + r) % (params.items / 8u));
+    s0 += x[at]; s1 += x[at + 1u]; s2 += x[at + 2u]; s3 += x[at + 3u];
+    s0 += x[at + 4u]; s1 += x[at + 5u]; s2 += x[at + 6u]; s3 += x[at + 7u];
+  }
+  if (i < params.N) { out[i] = s0 + s1 + s2 + s3; }
+}`,
+});
+
 export interface Ceilings {
+  /** Bytes copied, read and written both counted: of a buffer in a cache, and of one too large for any. */
+  readonly cachedGbPerSecond: number;
   readonly gbPerSecond: number;
   readonly gflopPerSecond: number;
+  /** 10⁹ vec4s read from a cached buffer per second. */
+  readonly gloadPerSecond: number;
 }
 
+/** Bytes up to which a working set counts as cached. */
+export const CACHED_BYTES = 1 << 20;
+
+const VEC4 = 16;
+
 export async function measureCeilings(device: Device, seconds: number): Promise<Ceilings> {
-  const software = device.capabilities.adapter.software;
-  const items = (software ? 16 : 64) * (1 << 16); // 16 or 64 MiB each way: larger than caches
-  const copied = await time(
-    device,
-    {
-      name: "copy",
-      kernel: copy,
-      constants: {},
-      params: { N: items },
-      shapes: { x: [items, 4], out: [items, 4] },
-      flop: 0,
-    },
-    seconds,
-  );
+  const { software } = device.capabilities.adapter;
+  const gbPerSecond = async (bytes: number): Promise<number> => {
+    const items = bytes / 2 / VEC4;
+    const shapes = { x: [items, 4], out: [items, 4] };
+    const timing = await time(
+      device,
+      { name: "copy", kernel: copy, constants: {}, params: { N: items }, shapes, flop: 0 },
+      seconds,
+    );
+    return timing.gbPerSecond;
+  };
   const threads = software ? 1 << 12 : 1 << 18;
   const rounds = 1 << 9;
   const computed = await time(
@@ -98,5 +136,23 @@ export async function measureCeilings(device: Device, seconds: number): Promise<
     },
     seconds,
   );
-  return { gbPerSecond: copied.gbPerSecond, gflopPerSecond: computed.gflopPerSecond };
+  const items = 256;
+  const loaded = await time(
+    device,
+    {
+      name: "load",
+      kernel: load,
+      constants: {},
+      params: { N: threads, items, rounds },
+      shapes: { x: [items, 4], out: [threads, 4] },
+      flop: 0,
+    },
+    seconds,
+  );
+  return {
+    cachedGbPerSecond: await gbPerSecond(CACHED_BYTES),
+    gbPerSecond: await gbPerSecond((software ? 32 : 128) * CACHED_BYTES),
+    gflopPerSecond: computed.gflopPerSecond,
+    gloadPerSecond: (8 * threads * rounds) / loaded.ms / 1e6,
+  };
 }

@@ -21,6 +21,8 @@ export interface Case {
   readonly data?: Readonly<Record<string, Uint32Array | Int32Array | Float32Array>>;
   /** Floating-point operations, a multiply-add counting two. */
   readonly flop: number;
+  /** Vec4s read from buffers, where every operand comes from one; default none. */
+  readonly loads?: number;
   /** Bytes that must move at least; default: every binding once. */
   readonly bytes?: number;
 }
@@ -29,13 +31,16 @@ export interface Timing {
   readonly ms: number;
   readonly gbPerSecond: number;
   readonly gflopPerSecond: number;
+  readonly gloadPerSecond: number;
+  /** Bytes of all bindings. */
+  readonly workingSet: number;
   readonly samples: number;
 }
 
 /** Times one case. Operands hold small values, never denormals, which some CPUs compute slowly. */
 export async function time(
   device: Device,
-  { kernel, constants, params, shapes, data, flop, bytes }: Case,
+  { kernel, constants, params, shapes, data, flop, loads = 0, bytes }: Case,
   seconds: number,
 ): Promise<Timing> {
   const bindings: Bindings = kernel.bindings(constants);
@@ -78,6 +83,8 @@ export async function time(
       ms,
       gbPerSecond: (bytes ?? moved) / ms / 1e6,
       gflopPerSecond: flop / ms / 1e6,
+      gloadPerSecond: loads / ms / 1e6,
+      workingSet: moved,
       samples: result.latency.samplesCount,
     };
   } finally {

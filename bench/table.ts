@@ -1,22 +1,40 @@
-/** A report as a table for people. */
-import type { Report } from "./kernels.js";
+/** The reports as tables for people. */
+import type { KernelReport } from "./kernels.js";
+import type { StageReport } from "./stages.js";
 
-export function formatRows({ adapter, ceilings, rows }: Report): string {
-  const width = Math.max(6, ...rows.map(({ name }) => name.length));
-  const lines = [
+export function formatKernels({ adapter, ceilings, rows }: KernelReport): string {
+  const { gbPerSecond, cachedGbPerSecond, gflopPerSecond, gloadPerSecond } = ceilings;
+  const cells = rows.map(({ name, shape, ms, gbPerSecond, gflopPerSecond, share, boundBy }) => [
+    name,
+    shape,
+    ms.toFixed(3),
+    gbPerSecond.toFixed(1),
+    gflopPerSecond.toFixed(1),
+    `${(share * 100).toFixed(0)}% of ${boundBy}`,
+  ]);
+  const head = ["kernel", "shape", "ms", "GB/s", "GFLOP/s", "ceiling"];
+  const widths = head.map((title, i) => Math.max(title.length, ...cells.map((row) => row[i]?.length ?? 0)));
+  const line = (row: readonly string[]) =>
+    row.map((cell, i) => (i < 2 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  ");
+  return [
     `${adapter.name} (${adapter.description})`,
-    `ceilings: ${ceilings.gbPerSecond.toFixed(1)} GB/s copied, ${ceilings.gflopPerSecond.toFixed(1)} GFLOP/s multiplied and added`,
-    `${"kernel".padEnd(width)}  ${"ms".padStart(9)}  ${"GB/s".padStart(7)}  ${"GFLOP/s".padStart(8)}  ceiling`,
-  ];
-  for (const { name, ms, gbPerSecond, gflopPerSecond, share, boundBy } of rows) {
-    const percent = `${(share * 100).toFixed(0)}% of ${boundBy}`;
-    const cells = [
-      ms.toFixed(3).padStart(9),
-      gbPerSecond.toFixed(1).padStart(7),
-      gflopPerSecond.toFixed(1).padStart(8),
-      percent,
-    ];
-    lines.push(`${name.padEnd(width)}  ${cells.join("  ")}`);
-  }
-  return `${lines.join("\n")}\n`;
+    `ceilings: ${gbPerSecond.toFixed(1)} GB/s copied (${cachedGbPerSecond.toFixed(1)} in cache), ${gflopPerSecond.toFixed(1)} GFLOP/s multiplied and added, ${gloadPerSecond.toFixed(2)} · 10⁹ vec4/s read from cache`,
+    ...[head, ...cells].map(line),
+    "",
+  ].join("\n");
+}
+
+export function formatStages(report: StageReport): string {
+  const { text, dtype, audioSeconds, speechTokens, realTimeFactor, timeToFirstAudioMs, firstRun } = report;
+  const width = Math.max(...report.rows.map(({ name }) => name.length));
+  return [
+    `${JSON.stringify(text)}, ${dtype} weights: ${audioSeconds.toFixed(2)} s of audio, ${speechTokens} speech tokens`,
+    ...report.rows.map(
+      ({ name, ms, per, msPer }) =>
+        `${name.padEnd(width)}  ${ms.toFixed(1).padStart(9)} ms  ${msPer.toFixed(2).padStart(9)} per ${per}`,
+    ),
+    `real-time factor ${realTimeFactor.toFixed(2)}, first audio after ${(timeToFirstAudioMs / 1000).toFixed(2)} s; the first run took ${firstRun.toFixed(1)} times as long`,
+    `${report.dispatchesPerToken} dispatches and ${report.submitsPerToken.toFixed(3)} submits per token, ${report.pipelines} pipelines, ${(report.gpuBytesPeak / 1e6).toFixed(0)} MB of GPU memory at most`,
+    "",
+  ].join("\n");
 }

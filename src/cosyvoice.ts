@@ -1,7 +1,7 @@
 /**
  * The whole model on one page: text → tokens of text → tokens of speech → mel → samples.
  */
-import { type FolderSource, findAdapter, openFolder } from "#platform";
+import { type FolderSource, findAdapter, openFolder, openGrammars } from "#platform";
 import { joinSamples } from "./audio/join.js";
 import { type Model, openModel, type WeightDtype } from "./checkpoint/model.js";
 import type { Config } from "./config.js";
@@ -13,6 +13,7 @@ import type { Generated } from "./lm/generate.js";
 import { LanguageModel } from "./lm/lm.js";
 import { prepareText, requireWords, type Segment } from "./text/text.js";
 import type { Tokenizer } from "./text/tokenizer.js";
+import { Wetext } from "./text/wetext/wetext.js";
 import { tokenizerOf } from "./tokenizerOf.js";
 import { changeSpeed } from "./vocoder/streaming.js";
 import { Vocoder } from "./vocoder/vocoder.js";
@@ -34,6 +35,8 @@ export interface LoadOptions {
   readonly dtype?: WeightDtype;
   /** The voice that speaks when a call names none; default the first. An unknown one is refused before the GPU is touched. */
   readonly voice?: string;
+  /** Where the grammars of the text normaliser lie, for a page whose bundler leaves them out: a copy of `weights/wetext`. */
+  readonly grammars?: ModelSource;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -45,6 +48,8 @@ export interface SpeakOptions {
   readonly seed?: number;
   /** 0.5 (half as fast) to 2; default 1. */
   readonly speed?: number;
+  /** Who reads numbers, dates, money and units: the official front end's grammars (default), or nobody. */
+  readonly normalizer?: "wetext" | "none";
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
   /** Take the most probable token at every step instead of drawing; mostly of use to compare engines. */
@@ -89,6 +94,8 @@ export interface Speech {
   readonly timings: Timings;
   /** GPU dispatches that decoding one token takes. */
   readonly dispatchesPerToken: number;
+  /** Submits to the GPU's queue that the language model took, over all segments. */
+  readonly lmSubmits: number;
 }
 
 /** Characters one call takes: more than an hour of speech. */
@@ -118,6 +125,7 @@ export class CosyVoice {
   private constructor(
     private readonly device: Device,
     private readonly stages: Stages,
+    private readonly wetext: Wetext,
     private readonly embeddings: Embeddings,
     /** Speaks when a call names no other. */
     private readonly voice: string | undefined,
@@ -131,7 +139,7 @@ export class CosyVoice {
    * @throws FileError for a bad folder, DeviceError without a usable GPU, CancelledError when the signal fires.
    */
   static async load(source: ModelSource, options: LoadOptions = {}): Promise<CosyVoice> {
-    const { adapter: name, dtype, voice, signal, onProgress } = options;
+    const { adapter: name, dtype, voice, grammars, signal, onProgress } = options;
     const model = await openModel(await openFolder(source), dtype ? { dtype } : {});
     let device: Device | undefined;
     try {
@@ -159,7 +167,8 @@ export class CosyVoice {
       onProgress?.({ what: "loaded", done: NEEDED.length, total: NEEDED.length });
       const { config } = model;
       const stages = { tokenizer, lm, flow, vocoder };
-      return new CosyVoice(opened, stages, embeddings, voice, config, model.dtype, reportAdapter(adapter));
+      const wetext = new Wetext(() => (grammars === undefined ? openGrammars() : openFolder(grammars)));
+      return new CosyVoice(opened, stages, wetext, embeddings, voice, config, model.dtype, reportAdapter(adapter));
     } catch (error) {
       device?.destroy();
       throw error;
@@ -193,16 +202,24 @@ export class CosyVoice {
     checkCancelled(options.signal);
     checkRequest(text, options);
     const voice = chooseVoice(this.embeddings, options.voice ?? this.voice);
-    const segments = prepareText(text, { tokenizer: this.stages.tokenizer });
-    const textMs = performance.now() - begun;
-    const turn = this.queue.then(() => this.speakSegments(segments, voice, options, textMs));
-    this.queue = turn.catch(() => undefined);
+    const prepared = this.segmentsOf(text, options).then((segments) => ({ segments, ms: performance.now() - begun }));
+    const before = this.queue;
+    // A text that cannot be spoken is refused at once; the next call waits for those before it all the same.
+    const turn = Promise.all([prepared, before]).then(([{ segments, ms }]) =>
+      this.speakSegments(segments, voice, options, ms),
+    );
+    this.queue = Promise.allSettled([before, turn]);
     return turn;
   }
 
   /** Frees everything on the GPU. Afterwards the object cannot be used. */
   destroy(): void {
     this.device.destroy();
+  }
+
+  private async segmentsOf(text: string, options: SpeakOptions): Promise<Segment[]> {
+    const normalizer = options.normalizer === "none" ? "none" : await this.wetext.normalizerFor(text);
+    return prepareText(text, { tokenizer: this.stages.tokenizer, normalizer });
   }
 
   private async speakSegments(
@@ -215,6 +232,7 @@ export class CosyVoice {
     const times = { text, lmPrefill: 0, lmDecode: 0, flow: 0, vocoder: 0 };
     const spoken: (SpokenSegment & { readonly audio: Float32Array })[] = [];
     let dispatchesPerToken = 0;
+    let lmSubmits = 0;
     let at = 0;
     for (const [index, segment] of segments.entries()) {
       const report = (what: string, part: number) =>
@@ -223,6 +241,7 @@ export class CosyVoice {
       times.lmPrefill += stats.prefillMs;
       times.lmDecode += stats.decodeMs;
       dispatchesPerToken ||= stats.dispatchesPerToken;
+      lmSubmits += stats.submits;
 
       const flowStart = performance.now();
       const onStep = (done: number, total: number) => report("flow", 0.5 + (0.3 * done) / total);
@@ -247,6 +266,7 @@ export class CosyVoice {
       segments: spoken.map(({ audio: _, ...segment }) => segment),
       timings: { ...times, total: text + performance.now() - begun },
       dispatchesPerToken,
+      lmSubmits,
     };
   }
 

@@ -53,9 +53,19 @@ describe("CosyVoice", () => {
     const { total, ...stages } = speech.timings;
     expect(Object.values(stages).reduce((sum, ms) => sum + ms, 0)).toBeLessThanOrEqual(total + 1);
     expect(speech.dispatchesPerToken).toBeGreaterThan(0);
+    // One for the prompt, one for 8 tokens, and at most three that ran on after the end, in each segment.
+    expect(speech.lmSubmits).toBeLessThanOrEqual(5 * speech.segments.length + speech.tokens / 8);
     expect(seen[0]).toMatchObject({ done: 0, total: speech.segments.length });
     expect(seen.at(-1)).toMatchObject({ done: speech.segments.length });
     expect(seen.every(({ done }, i) => i === 0 || done >= (seen[i - 1] as Progress).done)).toBe(true);
+  });
+
+  test("reads numbers as the official front end does, unless told not to", async () => {
+    const spoken = async (normalizer?: "wetext" | "none") =>
+      (await tts.speak("5:30 pm", normalizer ? { normalizer } : {})).segments.map(({ text }) => text);
+    expect(await spoken()).toEqual(["five thirty PM."]);
+    expect(await spoken("wetext")).toEqual(["five thirty PM."]);
+    expect(await spoken("none")).toEqual(["five:thirty pm."]);
   });
 
   test("speed stretches time; greedy and a silent source need no seed", async () => {

@@ -1,7 +1,6 @@
 /** `cosyvoice speak`: text to a WAV file. */
 import { stat } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import type { Command } from "commander";
 import { mel24k } from "../audio/mel.js";
 import { encodeWav } from "../audio/wav.js";
@@ -9,16 +8,26 @@ import type { WeightDtype } from "../checkpoint/model.js";
 import { CosyVoice, checkRequest, type Speech } from "../cosyvoice.js";
 import { FileError } from "../errors.js";
 import { atomicWrite } from "./atomicWrite.js";
+import { boxedModel } from "./boxedModel.js";
 import { interrupted } from "./interrupt.js";
-import { dtypeOption, example, globalOptions, positiveNumber, wholeNumber } from "./options.js";
+import {
+  dtypeOption,
+  example,
+  globalOptions,
+  type NormalizerName,
+  normalizeOption,
+  positiveNumber,
+  wholeNumber,
+} from "./options.js";
 import { showProgress } from "./progress.js";
 import { spectrogramPng } from "./spectrogram.js";
-import { readStream, readTextFile } from "./textInput.js";
+import { textOf } from "./textInput.js";
 
 interface Options {
   readonly model?: string;
   readonly voice?: string;
   readonly textFile?: string;
+  readonly normalize: NormalizerName;
   readonly output: string;
   readonly seed: number;
   readonly speed: number;
@@ -38,6 +47,7 @@ export function registerSpeak(program: Command): void {
     )
     .argument("[text]", "the text; without it --text-file or stdin is read")
     .option("--text-file <file>", "read the text from a file")
+    .addOption(normalizeOption())
     .option("--model <dir>", "a converted model folder, or an official release")
     .option("--voice <name>", "a voice of the model (default: its first)")
     .option("-o, --output <file>", 'the WAV file to write; "-" for stdout', "speech.wav")
@@ -56,7 +66,11 @@ export function registerSpeak(program: Command): void {
     .action(async (text: string | undefined, options: Options, command: Command) => {
       await requireWritable(options.output);
       if (options.spectrogram !== undefined) await requireWritable(options.spectrogram);
-      const spoken = await speak(await textOf(text, options, command), options, globalOptions(command).adapter);
+      const spoken = await speak(
+        await textOf(text, options.textFile, command),
+        options,
+        globalOptions(command).adapter,
+      );
       // The WAV itself may have gone to stdout.
       const out = options.output === STDOUT ? process.stderr : process.stdout;
       out.write(options.json ? `${JSON.stringify(facts(spoken, options), null, 2)}\n` : summary(spoken, options));
@@ -70,17 +84,8 @@ interface Spoken {
   readonly memory: CosyVoice["memory"];
 }
 
-async function textOf(text: string | undefined, { textFile }: Options, command: Command): Promise<string> {
-  const usage = (message: string): never => command.error(`error: ${message}`);
-  if (text !== undefined && textFile !== undefined) usage("give the text as an argument or with --text-file, not both");
-  if (text !== undefined) return text;
-  if (textFile !== undefined) return readTextFile(textFile);
-  if (process.stdin.isTTY) usage("there is no text; give it as an argument, with --text-file, or on stdin");
-  return readStream(process.stdin);
-}
-
 async function speak(text: string, options: Options, adapter: string | undefined): Promise<Spoken> {
-  const { voice, seed, speed, dtype, output } = options;
+  const { voice, seed, speed, normalize: normalizer, dtype, output } = options;
   checkRequest(text, { seed, speed });
   if (options.model === undefined) {
     process.stderr.write(
@@ -88,7 +93,7 @@ async function speak(text: string, options: Options, adapter: string | undefined
     );
   }
   const loading = showProgress("loading");
-  const tts = await CosyVoice.load(options.model ?? tinyModel(), {
+  const tts = await CosyVoice.load(options.model ?? boxedModel(), {
     ...(adapter !== undefined ? { adapter } : {}),
     ...(dtype ? { dtype } : {}),
     ...(voice !== undefined ? { voice } : {}),
@@ -103,6 +108,7 @@ async function speak(text: string, options: Options, adapter: string | undefined
       .speak(text, {
         seed,
         speed,
+        normalizer,
         signal: interrupted,
         onProgress: ({ what, done, total }) => speaking.update(done, total, what),
       })
@@ -120,11 +126,6 @@ async function speak(text: string, options: Options, adapter: string | undefined
   }
 }
 
-/** The model that is part of the package: random weights, every stage. */
-function tinyModel(): string {
-  return join(dirname(createRequire(import.meta.url).resolve("cosyvoice-webgpu/package.json")), "weights", "tiny");
-}
-
 /** Fails before the work rather than after it. */
 async function requireWritable(path: string): Promise<void> {
   if (path === STDOUT) return;
@@ -134,8 +135,8 @@ async function requireWritable(path: string): Promise<void> {
   if (there?.isDirectory()) throw new FileError(`${path}: it is a folder, name a file`);
 }
 
-function facts({ speech, tts, memory }: Spoken, { output, seed, speed }: Options) {
-  const { samples, sampleRate, tokens, stop, segments, timings, dispatchesPerToken } = speech;
+function facts({ speech, tts, memory }: Spoken, { output, seed, speed, normalize }: Options) {
+  const { samples, sampleRate, tokens, stop, segments, timings, dispatchesPerToken, lmSubmits } = speech;
   const seconds = samples.length / sampleRate;
   return {
     output,
@@ -147,10 +148,12 @@ function facts({ speech, tts, memory }: Spoken, { output, seed, speed }: Options
     realTimeFactor: seconds > 0 ? timings.total / 1000 / seconds : null,
     milliseconds: timings,
     dispatchesPerToken,
+    lmSubmits,
     segments,
     voice: speech.voice,
     seed,
     speed,
+    normalizer: normalize,
     dtype: tts.dtype,
     adapter: tts.adapter,
     pipelines: memory.pipelines,
@@ -173,7 +176,7 @@ function summary(spoken: Spoken, options: Options): string {
     row(
       "language model",
       lm,
-      `  ${ms.lmPrefill.toFixed(0)} ms to the first token, then ${tokensPerSecond.toFixed(1)} tokens/s; ${rest.dispatchesPerToken.toFixed(0)} dispatches per token`,
+      `  ${ms.lmPrefill.toFixed(0)} ms to the first token, then ${tokensPerSecond.toFixed(1)} tokens/s; ${rest.dispatchesPerToken.toFixed(0)} dispatches per token, ${rest.lmSubmits} submits`,
     ),
     row("flow", ms.flow),
     row("vocoder", ms.vocoder),

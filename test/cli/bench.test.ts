@@ -1,0 +1,50 @@
+import { describe, expect, test } from "vitest";
+import { cosyvoice } from "./run.js";
+
+describe("bench", () => {
+  test("kernel rows carry shape, time and the share of a measured ceiling", async () => {
+    const { status, stdout } = await cosyvoice([
+      "bench",
+      "--part",
+      "kernels",
+      "--only",
+      "rmsNorm",
+      "--seconds",
+      "0.05",
+      "--json",
+    ]);
+    expect(status).toBe(0);
+    const { kernels, stages } = JSON.parse(stdout);
+    expect(stages).toBeUndefined();
+    for (const ceiling of ["gbPerSecond", "cachedGbPerSecond", "gflopPerSecond", "gloadPerSecond"]) {
+      expect(kernels.ceilings[ceiling]).toBeGreaterThan(0);
+    }
+    expect(kernels.rows.length).toBeGreaterThan(0);
+    for (const row of kernels.rows) {
+      expect(row.name).toMatch(/^rmsNorm /);
+      expect(row.shape).toMatch(/^\d+(×\d+)* ← 896$/);
+      expect(row.ms).toBeGreaterThan(0);
+      expect(row.boundBy).toBe("bytes");
+      expect(row.gbPerSecond).toBeCloseTo(row.workingSet / row.ms / 1e6, 6);
+    }
+  }, 240_000);
+
+  test("stages of the model in the package add up; dispatches and submits per token are told", async () => {
+    const { status, stdout } = await cosyvoice(["bench", "--part", "stages", "--text", "Yes."]);
+    expect(status).toBe(0);
+    for (const stage of ["text", "language model, prompt", "language model, decode", "flow", "vocoder", "all"]) {
+      expect(stdout).toMatch(new RegExp(`^${stage} +\\d+\\.\\d ms`, "m"));
+    }
+    expect(stdout).toMatch(/real-time factor \d+\.\d\d, first audio after/);
+    expect(stdout).toMatch(/^\d+ dispatches and 0\.\d+ submits per token/m);
+  });
+
+  test("a name that no kernel has, and a time that is none, are refused", async () => {
+    const seconds = await cosyvoice(["bench", "--seconds", "0"]);
+    expect(seconds.status).toBe(2);
+    expect(seconds.stderr).toContain("--seconds");
+    const only = await cosyvoice(["bench", "--part", "kernels", "--only", "nothing", "--seconds", "0.05"]);
+    expect(only.status).toBe(1);
+    expect(only.stderr).toContain('--only "nothing" matches no row; the kernels are embed,');
+  }, 240_000);
+});
