@@ -10,6 +10,7 @@ import { registerBench } from "./bench.js";
 import { registerConvert } from "./convert.js";
 import { registerDoctor } from "./doctor.js";
 import { INTERRUPTED_STATUS, interrupted, listenForInterrupts } from "./interrupt.js";
+import { registerNormalize } from "./normalize.js";
 import { example, globalOptions } from "./options.js";
 import { registerParity } from "./parity.js";
 import { registerSpeak } from "./speak.js";
@@ -46,6 +47,7 @@ function createProgram(): Command {
   registerDoctor(program);
   registerConvert(program);
   registerSpeak(program);
+  registerNormalize(program);
   registerParity(program);
   registerBench(program);
   return program;

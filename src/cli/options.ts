@@ -18,6 +18,15 @@ export function dtypeOption(): Option {
   return new Option("--dtype <type>", "how matrices are kept on the GPU").choices(["f32", "f16"]);
 }
 
+/** Who reads numbers, dates, money and units. */
+export type NormalizerName = "wetext" | "none";
+
+export function normalizeOption(): Option {
+  return new Option("--normalize <how>", "read numbers, dates, money and units as the official front end does, or not")
+    .choices(["wetext", "none"] satisfies NormalizerName[])
+    .default("wetext");
+}
+
 /** A whole number 0 .. 2^53. */
 export function wholeNumber(text: string): number {
   const value = Number(text);

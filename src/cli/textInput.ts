@@ -1,10 +1,25 @@
 /** Where a command's text comes from: its argument, a file, or stdin. */
 import type { Readable } from "node:stream";
+import type { Command } from "commander";
 import { FileError } from "../errors.js";
 import { openFile } from "../platform/nodeFiles.js";
 
 /** Longest text that is read, in bytes; far above what one call of the engine takes. */
 const MAX_BYTES = 1 << 24;
+
+/** The text of a command that takes it as an argument, from a file, or from stdin. */
+export async function textOf(
+  text: string | undefined,
+  textFile: string | undefined,
+  command: Command,
+): Promise<string> {
+  const usage = (message: string): never => command.error(`error: ${message}`);
+  if (text !== undefined && textFile !== undefined) usage("give the text as an argument or with --text-file, not both");
+  if (text !== undefined) return text;
+  if (textFile !== undefined) return readTextFile(textFile);
+  if (process.stdin.isTTY) usage("there is no text; give it as an argument, with --text-file, or on stdin");
+  return readStream(process.stdin);
+}
 
 export async function readTextFile(path: string): Promise<string> {
   const file = await openFile(path);

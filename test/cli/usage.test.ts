@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { cosyvoice } from "./run.js";
 
-const COMMANDS = ["doctor", "convert", "speak", "parity", "bench"];
+const COMMANDS = ["doctor", "convert", "speak", "normalize", "parity", "bench"];
 
 describe("help", () => {
   test("lists the commands, with an example", async () => {
@@ -34,6 +34,8 @@ describe("bad usage ends with status 2 and one line", () => {
     [["speak", "hello", "--dtype", "f64"], "Allowed choices are f32, f16"],
     [["speak", "hello", "--text-file", "a.txt"], "not both"],
     [["speak", "one", "two"], "too many arguments"],
+    [["speak", "hello", "--normalize", "maybe"], "Allowed choices are wetext, none"],
+    [["normalize", "hello", "--text-file", "a.txt"], "not both"],
     [["convert", "only-one"], "missing required argument 'model-dir'"],
     [["parity", "model"], "required option '--reference <bundle>' not specified"],
   ])("%j", async (args, message) => {
@@ -56,6 +58,8 @@ describe("bad input ends with status 1 and one line", () => {
     [["speak", "hello", "--model", "no-such-folder"], "no-such-folder: no such file or folder"],
     [["speak", "hello", "-o", "no-such-folder/a.wav"], "the folder no-such-folder does not exist"],
     [["speak", "--text-file", "no-such-file.txt"], "no-such-file.txt: no such file or folder"],
+    [["normalize", " "], "it is empty or blank"],
+    [["normalize", "hello", "--model", "no-such-folder"], "no-such-folder: no such file or folder"],
     [["convert", "no-such-folder", "out"], "no-such-folder: no such file or folder"],
     [["parity", "m", "--reference", "no-such-bundle"], "no-such-bundle: no such file or folder"],
     [["doctor", "--adapter", "abacus"], 'no GPU adapter is called "abacus"'],

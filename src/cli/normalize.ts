@@ -1,0 +1,65 @@
+/** `cosyvoice normalize`: what will be read aloud, and the ids that the model gets. */
+import type { Command } from "commander";
+import { openFolder, openGrammars } from "#platform";
+import { openModel } from "../checkpoint/model.js";
+import { normalize } from "../text/normalize.js";
+import { prepareText, requireWords, type Segment } from "../text/text.js";
+import { Wetext } from "../text/wetext/wetext.js";
+import { tokenizerOf } from "../tokenizerOf.js";
+import { boxedModel } from "./boxedModel.js";
+import { example, type NormalizerName, normalizeOption } from "./options.js";
+import { textOf } from "./textInput.js";
+
+interface Options {
+  readonly textFile?: string;
+  readonly model?: string;
+  readonly normalize: NormalizerName;
+  readonly prompt?: boolean;
+  readonly json?: boolean;
+}
+
+export function registerNormalize(program: Command): void {
+  program
+    .command("normalize")
+    .summary("show how a text will be read")
+    .description(
+      "Show the segments in which a text is read, with numbers, dates, money and units in words, and the token ids of each.",
+    )
+    .argument("[text]", "the text; without it --text-file or stdin is read")
+    .option("--text-file <file>", "read the text from a file")
+    .addOption(normalizeOption())
+    .option("--model <dir>", "whose tokenizer gives the ids (default: the model in the package)")
+    .option("--prompt", "treat it as the transcript of a recording: in one piece, without a final stop of its own")
+    .option("--json", "print one line of JSON")
+    .addHelpText(
+      "after",
+      example(
+        'cosyvoice normalize "It costs $3.50 on May 4, 2023."',
+        'cosyvoice normalize "今天是2023年5月4日。" --model CosyVoice2-0.5B-f16 --json',
+      ),
+    )
+    .action(async (text: string | undefined, options: Options, command: Command) => {
+      const written = await textOf(text, options.textFile, command);
+      const segments = await segmentsOf(written, options);
+      const { normalize: normalizer } = options;
+      process.stdout.write(
+        options.json
+          ? `${JSON.stringify({ text: written, normalizer, segments })}\n`
+          : segments.map(({ text, ids }) => `${text}\n  ${ids.join(" ")}\n`).join(""),
+      );
+    });
+}
+
+async function segmentsOf(text: string, options: Options): Promise<Segment[]> {
+  requireWords(text);
+  const model = await openModel(await openFolder(options.model ?? boxedModel()));
+  try {
+    const tokenizer = await tokenizerOf(model);
+    const normalizer = options.normalize === "none" ? "none" : await new Wetext(openGrammars).normalizerFor(text);
+    if (!options.prompt) return prepareText(text, { tokenizer, normalizer });
+    const whole = normalize(text, { tokenizer, normalizer, split: false });
+    return [{ text: whole, ids: tokenizer.encode(whole) }];
+  } finally {
+    await model.close();
+  }
+}
