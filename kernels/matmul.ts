@@ -3,8 +3,9 @@
  *
  *   out[r, c] = residual[r, c] + activate( Σ_k x[r, k] · weight[c, k] + bias[c] )
  *
- * One workgroup computes a tile of rows × cols; each thread a 4 × 4 block of it, from slices of both operands staged in workgroup
- * memory, 16 values of k at a time. Used by every linear layer with more than a few rows.
+ * One workgroup computes a tile of rows × cols from slices of both operands staged in workgroup memory, 16 values of k at a time. A
+ * thread's 4 × 4 block is spread over the tile, THREADS apart, so that neighbouring threads touch neighbouring words of workgroup
+ * memory and of the output. Used by every linear layer with more than a few rows.
  */
 import { wgsl } from "wgsl-preprocessor/wgsl-preprocessor.js";
 import { declarations, defineKernel } from "../src/gpu/kernel.js";
@@ -54,8 +55,9 @@ ${declarations(bindings(constants), params)}
 const THREADS = ${constants.threads}u;
 const TILE = 4u * THREADS;
 const STEP = 4u; // vec4s of k per stage
-var<workgroup> xTile: array<vec4f, TILE * STEP>;
-var<workgroup> wTile: array<vec4f, TILE * STEP>;
+const PITCH = TILE + 1u;
+var<workgroup> xTile: array<vec4f, PITCH * STEP>;
+var<workgroup> wTile: array<vec4f, PITCH * STEP>;
 
 ${openWeight("weight", constants.elem)}
 ${activate(constants.activation)}
@@ -83,29 +85,31 @@ fn matmul(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) loc
   for (var k0 = 0u; k0 < params.stride4; k0 += STEP) {
     for (var i = lane; i < TILE * STEP; i += THREADS * THREADS) {
       let k4 = k0 + i % STEP;
-      xTile[i] = x4(firstRow + i / STEP, k4);
+      let at = i % STEP * PITCH + i / STEP;
+      xTile[at] = x4(firstRow + i / STEP, k4);
       let col = firstCol + i / STEP;
       var w = vec4f();
       if (col < params.cols && k4 < params.stride4) { w = weight4(col * params.stride4 + k4); }
-      wTile[i] = w;
+      wTile[at] = w;
     }
     workgroupBarrier();
     for (var k = 0u; k < STEP; k++) {
-      let w0 = wTile[(4u * local.x) * STEP + k];
-      let w1 = wTile[(4u * local.x + 1u) * STEP + k];
-      let w2 = wTile[(4u * local.x + 2u) * STEP + k];
-      let w3 = wTile[(4u * local.x + 3u) * STEP + k];
+      let at = k * PITCH + local.x;
+      let w0 = wTile[at];
+      let w1 = wTile[at + THREADS];
+      let w2 = wTile[at + 2u * THREADS];
+      let w3 = wTile[at + 3u * THREADS];
       for (var r = 0u; r < 4u; r++) {
-        let v = xTile[(4u * local.y + r) * STEP + k];
+        let v = xTile[k * PITCH + local.y + r * THREADS];
         sums[r] += vec4f(dot(v, w0), dot(v, w1), dot(v, w2), dot(v, w3));
       }
     }
     workgroupBarrier();
   }
   for (var r = 0u; r < 4u; r++) {
-    let row = firstRow + 4u * local.y + r;
+    let row = firstRow + local.y + r * THREADS;
     for (var c = 0u; c < 4u; c++) {
-      let col = firstCol + 4u * local.x + c;
+      let col = firstCol + local.x + c * THREADS;
       if (row >= params.rows || col >= params.cols) { continue; }
       var y = sums[r][c];
 #if ${constants.bias}
