@@ -17,6 +17,7 @@ from cosyvoice_torch.training.griffin_lim import griffin_lim
 from cosyvoice_torch.training.importer import ImportSettings, import_corpus, splits
 from cosyvoice_torch.training.pitch import at_mel_frames, yin
 from cosyvoice_torch.training.run import Run
+from cosyvoice_torch.training.unpredictable import unpredictable, vocabulary, with_ed, with_ing, with_s
 from cosyvoice_torch.training.validate import normal, reason_to_drop, validate
 
 NOUNS = """00000100 03 n 02 hill 0 small_mountain 0 000 | a low rise of land; "the hill is steep and green"; "they climbed the hill at dawn"  
@@ -235,3 +236,18 @@ def test_the_validator_names_leaks_and_misfits(tmp_path):
     assert json.loads(report.text())["splits"] == {"train": 3, "test": 1}
     assert validate(tmp_path, rows[:1]).problems == {"! file is missing": ["a"]}
     assert reason_to_drop(row("d", text="Fine.")) is None
+
+
+def test_unpredictable_sentences_hold_the_words_that_were_not_heard(database):
+    (database / "verb.exc").write_text("ran run\nhas have\n")
+    found = wordnet.synsets(database)
+    assert with_s("box") == "boxes" and with_s("city") == "cities" and with_ed("bake") == "baked" and with_ed("try") == "tried"
+    assert with_ing("make") == "making" and with_ing("see") == "seeing"
+    slots = vocabulary(found, wordnet.frequencies(database), database, least=1)
+    assert {"hill", "river", "lamp"} <= set(dict(slots["n"])) and {"hills", "rivers"} <= set(dict(slots["p"]))
+    assert "walked" in dict(slots["d"])
+    made = unpredictable(found, ["hill " * 10], wordnet.frequencies(database), database, 40, 0, least=1)
+    assert made == unpredictable(found, ["hill " * 10], wordnet.frequencies(database), database, 40, 0, least=1)
+    assert all(text[0].isupper() and text[-1] in ".?" and "{" not in text for text in made)
+    assert len(made) == 40 and not any("hill" in wordnet.words(text) for text in made)
+    assert unpredictable(found, [], wordnet.frequencies(database), database, 40, 0, least=99) == []

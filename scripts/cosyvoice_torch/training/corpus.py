@@ -20,6 +20,7 @@ import numpy as np
 
 from . import utterances, wordnet
 from .run import Run, Stage, write_atomically
+from .unpredictable import unpredictable
 from .validate import reason_to_drop
 
 PIECE, RATE, F0_HOP = 500, 24000, 300
@@ -60,20 +61,23 @@ def plan(settings: CorpusSettings, folder: Path | None) -> list[dict[str, str]]:
             "numbers": utterances.numbers_and_names(s.numbers, s.seed),
             "short": utterances.short(s.short, found, frequency),
         }
-        extra = wordnet.for_vocabulary(found, [t for texts in kinds.values() for t in texts], frequency, s.seed)
+        known = [text for texts in kinds.values() for text in texts]
+        nonsense = unpredictable(found, known, frequency, where, 20000, s.seed)
+        told = wordnet.for_vocabulary(found, known + nonsense, frequency, s.seed)
+        extra = [text for pair in zip(nonsense, told, strict=False) for text in pair] + told[len(nonsense) :]
     seen = set(barred)
     rows: list[dict[str, str]] = []
-    for kind, texts in (*kinds.items(), ("definitions", extra)):
+    for kind, texts in (*kinds.items(), ("vocabulary", extra)):
         fresh = [text for text in texts if wordnet.key(text) not in seen and not seen.add(wordnet.key(text))]
         held = {}
         if kind == "wordnet":
             order = rng.sample(fresh, len(fresh))
             held = dict.fromkeys(order[: s.test], "test") | dict.fromkeys(order[s.test : s.test + s.valid], "valid")
         rows += [{"id": identity(text), "split": held.get(text, "train"), "kind": kind, "text": text} for text in fresh]
-    base = [row for row in rows if row["kind"] != "definitions"]
+    base = [row for row in rows if row["kind"] != "vocabulary"]
     rng.shuffle(base)
     base.sort(key=lambda row: row["split"] == "train")  # held-out sentences come first, so that any size of corpus has them
-    return base + [row for row in rows if row["kind"] == "definitions"]
+    return base + [row for row in rows if row["kind"] == "vocabulary"]
 
 
 def identity(text: str) -> str:
@@ -183,7 +187,8 @@ def make_corpus(run: Run, settings: CorpusSettings, folder: Path | None, process
                 report.line(round(total, 2), {}, f"piece {ready} of at most {len(pieces)}")
             if total >= settings.hours:
                 break
-    stage.finish(write_manifest(stage, [entry for n in range(ready) for entry in read_manifest(made / f"{n:05d}.jsonl")]))
+    sources = {} if settings.sentences else {"wordnet_sha256": wordnet.files_hash(wordnet.find(folder))}
+    stage.finish(sources | write_manifest(stage, [entry for n in range(ready) for entry in read_manifest(made / f"{n:05d}.jsonl")]))
     return stage
 
 
