@@ -4,14 +4,12 @@ All randomness of an update is a function of (seed, update): the generators are 
 needs no random state beyond the two numbers, and validation draws the same times, noise and masks whenever it runs.
 """
 
-import hashlib
 import math
-import signal
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +18,7 @@ from .checkpoints import Checkpoints
 from .data import Batches, Dataset
 from .metrics import Metrics, Report
 from .run import Stage
+from .updates import interruptible, rate, seed_of, to_device
 
 GROWS = ("updates", "validate_every", "validate_batches", "keep_best", "keep_last", "patience", "log_every", "save_minutes", "threads", "loaders", "device")
 
@@ -85,45 +84,6 @@ class TrainSettings:
     log_every: int = 20
     save_minutes: float = 5.0
     device: str = "auto"
-
-
-class Stop(Protocol):
-    def __call__(self) -> bool: ...
-
-
-def seed_of(*parts: Any) -> int:
-    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:7], "little")
-
-
-def rate(settings: TrainSettings, update: int) -> float:
-    """Factor of the learning rate in update 0, 1, ...: linear warm-up, then linear decay to zero."""
-    if update < settings.warmup:
-        return (update + 1) / settings.warmup
-    if settings.decay == "constant":
-        return 1.0
-    return max(0.0, (settings.updates - update) / max(1, settings.updates - settings.warmup))
-
-
-@contextmanager
-def interruptible():
-    """SIGTERM and Ctrl-C set a flag instead of killing; yields a function that reads it."""
-    asked: list[int] = []
-    handler = lambda number, frame: asked.append(number)
-    old = {}
-    try:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            old[number] = signal.signal(number, handler)
-    except ValueError:  # not the main thread: the caller stops us otherwise
-        pass
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, previous in old.items():
-            signal.signal(number, previous)
-
-
-def to_device(value: Any, device: torch.device) -> Any:
-    return value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
 
 
 class Trainer:
