@@ -314,6 +314,21 @@ def report(
 
 
 @app.command()
+def spelling(
+    run: RunFolder,
+    wordnet: Annotated[Path | None, typer.Option(help="folder with WordNet's data.noun etc.; default: /usr/share/wordnet")] = None,
+    processes: Annotated[int, typer.Option(help="0: one per core")] = 0,
+    restart: Restart = False,
+) -> None:
+    """Spell every sentence the corpus was planned with in the teacher's phonemes; speech is not needed for this."""
+    from .training.run import Run
+    from .training.spelling import make_spelling
+
+    stage = make_spelling(Run(run), wordnet, processes, restart)
+    console.print(f"{stage.folder}: {stage.record['counts']}")
+
+
+@app.command()
 def listen(
     point: Annotated[str, typer.Argument(help="teacher, mel or codes")],
     run: RunFolder,

@@ -47,6 +47,13 @@ class Teacher:
 
         self.voice, self.synth = Hibari(threads=1), synth
 
+    def phonemes(self, text: str) -> str:
+        """What `speak` would say, without saying it."""
+        return "".join(self._symbols(piece) for piece in self.voice.phonemize(text) if len(self.voice.ids(piece)) >= 3)
+
+    def _symbols(self, piece: str) -> str:
+        return "".join(symbol for symbol in piece if symbol not in UNSPOKEN and symbol in self.voice.vocab)
+
     def speak(self, text: str) -> Spoken:
         rng = np.random.default_rng(0)
         audio, f0, phonemes = [], [], ""
@@ -58,7 +65,7 @@ class Teacher:
             parts = [output[0] for output in self.voice.sess.run(None, feed)]
             audio.append(self.synth(*parts, rng))
             f0.append(np.where(parts[-1] > VOICED_HERTZ, parts[-1], 0).astype(np.float32))
-            phonemes += "".join(symbol for symbol in piece if symbol not in UNSPOKEN and symbol in self.voice.vocab)
+            phonemes += self._symbols(piece)
         if not audio:
             return Spoken(np.zeros(0, np.float32), np.zeros(0, np.float32), "")
         return Spoken(np.concatenate(audio).astype(np.float32), np.concatenate(f0), phonemes)

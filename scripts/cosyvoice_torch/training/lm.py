@@ -3,6 +3,7 @@ The language model's training: cross-entropy of the next speech code, on whole t
 (bistream), as upstream's `Qwen2LM.forward` has it; a coin decides for every utterance on every visit.
 """
 
+import json
 import math
 import random
 from dataclasses import asdict, dataclass
@@ -15,13 +16,14 @@ from torch.nn import functional as F
 
 from ..checkpoint import Model
 from ..config import LmConfig
-from ..lm import Qwen2LM, rotary
+from ..lm import TASK, Qwen2LM, rotary
 from ..vocabulary import text_rows
 from .bpe import Bpe, BpeSettings, make_bpe
 from .data import Dataset
 from .layout import IGNORE, MARK, SPEECH, TEXT, Layout, bistream, pad, qualifies, unistream
 from .recipe import table, training
 from .run import Run, Stage
+from .spelling import Speller, SpellingBook, spelling_error, spelling_loss
 from .train import Training
 from .trainer import Objective
 
@@ -41,6 +43,9 @@ class LmSettings:
     no_end_mark: float = 0.1  # share of the texts that lack their end mark
     smoothing: float = 0.0  # probability given to the other ids; 0 is plain cross-entropy
     dropout: float = 0.0  # of what each half of a layer adds
+    spelling: float = 0.0  # weight of saying the teacher's phonemes at the text positions (spelling.py)
+    spelling_layer: int = 2  # after this many layers
+    spelling_rows: int = 24  # unspoken sentences a batch
     start: str = ""  # a release in the official layout to go on from: its sizes and its vocabulary then hold
 
     def config(self, text_rows: int, codes: int) -> LmConfig:
@@ -87,6 +92,11 @@ def smoothed_loss(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
     return entropy - expected.mean()
 
 
+def spelling_places(kinds: Tensor, ids: Tensor) -> Tensor:
+    """Text positions and TASK, which has seen all of the text."""
+    return (kinds == TEXT) | ((kinds == MARK) & (ids == TASK))
+
+
 class LmObjective(Objective):
     """
     `codes`: how many speech codes there are; `origin`: what made them. The model's sizes come from the settings, the text rows
@@ -97,16 +107,28 @@ class LmObjective(Objective):
     select = "uni_loss"
 
     def __init__(
-        self, settings: LmSettings, bpe: Bpe, codes: int, seed: int = 0, model: Qwen2LM | None = None, origin: str = ""
+        self,
+        settings: LmSettings,
+        bpe: Bpe,
+        codes: int,
+        seed: int = 0,
+        model: Qwen2LM | None = None,
+        origin: str = "",
+        book: SpellingBook | None = None,
     ):
         super().__init__()
-        self.settings, self.bpe, self.origin = settings, bpe, origin
+        self.settings, self.bpe, self.origin, self.book = settings, bpe, origin, book
         self.model = model or Qwen2LM(settings.config(text_rows(bpe.vocab), codes))
         if model is None:
             initialise(self.model, torch.Generator().manual_seed(seed))
+        self.speller: Speller | None = None
+        if settings.spelling:
+            with torch.random.fork_rng():
+                torch.manual_seed(seed)
+                self.speller = Speller(self.model.config.width)
 
     def fields(self) -> list[str]:
-        return ["text", "tokens"]
+        return ["text", "tokens", "phonemes"] if self.speller else ["text", "tokens"]
 
     def length(self, meta: dict[str, Any]) -> int:
         """In speech codes. Without text, or with more of it than 200 ids could be, there is nothing to learn."""
@@ -115,19 +137,37 @@ class LmObjective(Objective):
     def state(self) -> dict[str, Any]:
         sampling = ("top_p", "top_k")
         sizes = {k: v for k, v in asdict(self.model.config).items() if k not in sampling}
-        return sizes | {"codes_of": self.origin, "start": self.settings.start}
+        spelling = {"spelling_layer": self.settings.spelling_layer} if self.speller else {}
+        return sizes | {"codes_of": self.origin, "start": self.settings.start} | spelling
 
     def collate(self, items: list[dict[str, Any]], rng: torch.Generator, training: bool) -> dict[str, Tensor]:
         """
         kinds, ids, targets [B, N] and streamed [B], whether a row is bistream. In validation every utterance is a unistream row,
-        and those with speech enough are a bistream row as well.
+        and those with speech enough are a bistream row as well. Where the model learns to spell, `phonemes` of all rows in one and
+        their `counts` [B]; the last rows of a training batch then have text alone.
         """
         chance = random.Random(int(torch.randint(1 << 62, (), generator=rng)))
         rows: list[tuple[bool, Layout]] = []
+        spelled: list[list[int]] = []
         for item in items:
-            rows += self._train_row(item, chance) if training else self._valid_rows(item)
-        layout = pad([layout for _, layout in rows])
-        return {**vars(layout), "streamed": torch.tensor([streamed for streamed, _ in rows])}
+            made = self._train_row(item, chance) if training else self._valid_rows(item)
+            rows += made
+            spelled += [item["phonemes"].tolist()] * len(made) if self.speller else []
+        batch = {"streamed": torch.tensor([streamed for streamed, _ in rows]), **vars(pad([layout for _, layout in rows]))}
+        if self.speller:
+            lines = self.book.draw(self.settings.spelling_rows, chance) if self.book and training else []
+            batch |= self._text_rows([varied(text, self.settings, chance) for text, _ in lines], chance)
+            spelled += [phonemes for _, phonemes in lines]
+            batch["phonemes"] = torch.tensor([symbol for row in spelled for symbol in row], dtype=torch.long)
+            batch["counts"] = torch.tensor([len(row) for row in spelled])
+        return batch
+
+    def _text_rows(self, texts: list[str], chance: random.Random) -> dict[str, Tensor]:
+        if not texts:
+            return {}
+        encode = lambda text: self.bpe.encode_with_dropout(text, self.settings.bpe_dropout, chance)
+        layout = pad([unistream(encode(text), [], self.model.config.speech_codes) for text in texts])
+        return {"text_kinds": layout.kinds, "text_ids": layout.ids}
 
     def _train_row(self, item: dict[str, Any], chance: random.Random) -> list[tuple[bool, Layout]]:
         s, c = self.settings, self.model.config
@@ -158,24 +198,53 @@ class LmObjective(Objective):
             x[here] = table(ids[here]).to(x.dtype)
         return x
 
-    def hidden(self, x: Tensor) -> Tensor:
-        """[B, N, W] -> [B, N, W] after the final norm"""
+    def layers(self, x: Tensor, start: int, stop: int) -> Tensor:
+        """[B, N, W] through layers start .. stop - 1"""
         m, c = self.model, self.model.config
         cos, sin = rotary(torch.arange(x.shape[1], device=x.device), c.head_dim, c.rope_theta)
         drop = lambda y: F.dropout(y, self.settings.dropout, self.training)
-        for layer in m.backbone.layers:
+        for layer in m.backbone.layers[start:stop]:
             x = x + drop(layer.self_attn(layer.input_layernorm(x), cos, sin, None)[0])
             x = x + drop(layer.mlp(layer.post_attention_layernorm(x)))
-        return m.backbone.norm(x)
+        return x
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """[B, N, W] -> [B, N, W] after the final norm"""
+        return self.model.backbone.norm(self.layers(x, 0, self.model.config.layers))
 
     def loss(self, batch: dict[str, Tensor], rng: torch.Generator, turn: str, update: int) -> tuple[Tensor, dict[str, float]]:
+        m, middle = self.model, self.settings.spelling_layer if self.speller else 0
         targets = batch["targets"]
         asked = targets != IGNORE
-        logits = self.model.llm_decoder(self.hidden(self.embed(batch["kinds"], batch["ids"]))[asked])  # [M, V]
+        x = self.layers(self.embed(batch["kinds"], batch["ids"]), 0, middle)
+        hidden = m.backbone.norm(self.layers(x, middle, m.config.layers))
+        logits = m.llm_decoder(hidden[asked])  # [M, V]
         wanted = targets[asked]
         loss = smoothed_loss(logits, wanted, self.settings.smoothing)
         numbers = self._numbers(logits.detach(), wanted, batch["streamed"][:, None].expand_as(asked)[asked])
+        if self.speller:
+            nats, spelled = self._spell(batch, x)
+            loss = loss + self.settings.spelling * nats
+            numbers |= spelled
         return loss, {"loss": float(loss.detach()), **numbers}
+
+    def _spell(self, batch: dict[str, Tensor], x: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """x: hidden states of the batch's rows in the middle of the model. Each sentence weighs the same, spoken or not."""
+        places = spelling_places(batch["kinds"], batch["ids"])
+        parts = [(x, places)]
+        if "text_ids" in batch:
+            kinds, ids = batch["text_kinds"], batch["text_ids"]
+            parts.append((self.layers(self.embed(kinds, ids), 0, self.settings.spelling_layer), spelling_places(kinds, ids)))
+        total, rows, phonemes, numbers = torch.zeros((), device=x.device), 0, 0, {}
+        for hidden, places in parts:
+            counts = batch["counts"][rows : rows + len(hidden)]
+            wanted = batch["phonemes"][phonemes : phonemes + int(counts.sum())]
+            said = self.speller(hidden, places)
+            total = total + len(hidden) * spelling_loss(*said, wanted, counts)
+            rows, phonemes = rows + len(hidden), phonemes + len(wanted)
+            if not self.training:
+                numbers["phoneme_error"] = spelling_error(*said, wanted, counts)
+        return total / rows, {"spelling": float(total.detach()) / rows, **numbers}
 
     def _numbers(self, logits: Tensor, wanted: Tensor, streamed: Tensor) -> dict[str, float]:
         """Loss in nats and share of exact answers, of the two orders apart; eos and fill count as answers."""
@@ -201,7 +270,12 @@ def build(run: Run, recipe: dict[str, Any]) -> Training:
         objective, inputs = fine_tuned(settings, codes, origin), [encode]
     else:
         bpe = make_bpe(run, table(recipe, "bpe", BpeSettings))
-        objective, inputs = LmObjective(settings, Bpe(bpe.folder), codes, train.seed, origin=origin), [bpe, encode]
+        book = None
+        if settings.spelling and settings.spelling_rows:
+            symbols = json.loads(run.path("features", "phonemes.json").read_text(encoding="utf-8"))
+            book = SpellingBook(Stage.existing(run, "spelling").folder / "lines.jsonl", symbols)
+        objective = LmObjective(settings, Bpe(bpe.folder), codes, train.seed, None, origin, book)
+        inputs = [bpe, encode]
     data = Dataset(run.path("features"), objective.fields(), tokens=encode.folder)
     return Training(objective, data, train, inputs)
 

@@ -24,10 +24,14 @@ class Teacher:
 
     name, rate = "synthetic", RATE
 
+    def phonemes(self, text: str) -> str:
+        """What `speak` would say, without saying it."""
+        return "".join(c for c in text.lower() if c in VOWELS or c in VOICED or c in HISS)
+
     def speak(self, text: str) -> Spoken:
         rng = np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little"))
         letters = [c for c in text.lower() if c in VOWELS or c in VOICED or c in HISS or c in " ,"]
-        phonemes = "".join(c for c in letters if c not in " ,")
+        phonemes = self.phonemes(text)
         if not phonemes:
             return Spoken(np.zeros(0, np.float32), np.zeros(0, np.float32), "")
         frames = [max(2, round(_seconds(c) * rng.uniform(0.85, 1.15) * RATE / F0_HOP)) for c in letters]
