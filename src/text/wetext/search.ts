@@ -132,9 +132,8 @@ function trace(fst: Fst, { first, arc, to, final }: Lattice): Uint8Array {
   const count = first.length - 1;
   const start = count - 1;
   const distance = new Float32Array(count).fill(Number.POSITIVE_INFINITY);
-  /** Best edge into a node, and the node it comes from. */
+  /** Best edge into a node. */
   const edgeInto = new Int32Array(count).fill(-1);
-  const comesFrom = new Int32Array(count);
   let best = Number.POSITIVE_INFINITY;
   let last = -1;
 
@@ -152,7 +151,6 @@ function trace(fst: Fst, { first, arc, to, final }: Lattice): Uint8Array {
       if (through < (distance[target] as number)) {
         distance[target] = through;
         edgeInto[target] = edge;
-        comesFrom[target] = node;
         improved(target);
       }
     }
@@ -170,11 +168,24 @@ function trace(fst: Fst, { first, arc, to, final }: Lattice): Uint8Array {
   }
 
   const written: number[] = [];
-  for (let node = last; node !== start; node = comesFrom[node] as number) {
-    const byte = fst.output[arc.get(edgeInto[node] as number)] as number;
+  for (let node = last; node !== start; ) {
+    const edge = edgeInto[node] as number;
+    const byte = fst.output[arc.get(edge)] as number;
     if (byte !== 0) written.push(byte);
+    node = sourceOf(edge, first);
   }
   return Uint8Array.from(written.reverse());
+}
+
+/** The node n with `first[n] <= edge < first[n + 1]`. */
+function sourceOf(edge: number, first: Ints): number {
+  let [low, high] = [0, first.length - 1];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (first.get(middle) <= edge) low = middle;
+    else high = middle;
+  }
+  return low;
 }
 
 /** First arc from `from` on whose label is not below `byte`, or `end`. */
