@@ -41,7 +41,7 @@ fn valueIndex(at: Place, kvHead: u32, d4: u32) -> u32 {
   return params.kvHeads * D4 * at.length + (kvHead * at.length + at.row) * D4 + d4;
 }`;
 
-/** WGSL: `store(segment, index, v)` writes four columns; a position past the last segment writes out of bounds and is dropped. */
+/** WGSL: `store(segment, index, v)` writes four columns; the host keeps every position within the segments (`KvCache.grow`). */
 export const storeCache = `fn store(segment: u32, index: u32, v: vec4f) {
   switch segment {
 ${NUMBERS.map((s) => `    case ${s}u: { cache${s}[index] = v; }`).join("\n")}

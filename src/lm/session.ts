@@ -110,21 +110,25 @@ export class Session {
         sample(g, logits, this, config, this.rules, rows);
       }
       const program = await Program.compile(device, g);
-      device.write(this.state, Int32Array.of(first, 0, 0, 0));
-      if (isLast && submitLast) {
-        const encoder = device.gpu.createCommandEncoder({ label: "prefill" });
-        program.encode(encoder);
-        submitLast(encoder);
-      } else program.run();
-      this.submits++;
-      // The queue keeps what it still needs.
-      program.destroy();
+      try {
+        device.write(this.state, Int32Array.of(first, 0, 0, 0));
+        if (isLast && submitLast) {
+          const encoder = device.gpu.createCommandEncoder({ label: "prefill" });
+          program.encode(encoder);
+          submitLast(encoder);
+        } else program.run();
+        this.submits++;
+      } finally {
+        // The queue keeps what it still needs.
+        program.destroy();
+      }
     }
   }
 
-  /** Makes room and the program for steps up to token `last`. Call it before `encode`. */
-  async ready(last: number): Promise<void> {
-    const grown = this.cache.grow(this.length + Math.max(last, 1));
+  /** Makes room and the program for the steps that choose the first `count` tokens. Call it before `encode`. */
+  async ready(count: number): Promise<void> {
+    // The last token is chosen, not read, and the prompt chose the first.
+    const grown = this.cache.grow(this.length + Math.max(count, 1) - 1);
     if (this.step && !grown) return;
     const { device, config, weights } = this.backbone;
     const g = new Graph("decode", device.capabilities);

@@ -119,6 +119,15 @@ describe.each(adapterNames)("generate on %s", (adapter) => {
     expect([...(await small.generate(request)).tokens]).toEqual([...(await lm.generate(request)).tokens]);
   });
 
+  test("fills its cache to the last position", async () => {
+    const small = await load({ [EOS]: -20, [EOS + 1]: -20, [FILL]: -20 }, { smallestSegment: 4 });
+    // Begin, text, task: 7 positions; the last token is not read. Segments of 4, 4, 8 and 16 hold 32.
+    const request = { textIds: TEXT, seed: 5, minRatio: 0, maxRatio: 100 };
+    for (const maxLen of [25, 26, 27]) {
+      expect((await small.generate({ ...request, maxLen })).tokens).toHaveLength(maxLen);
+    }
+  });
+
   test("decoding makes no buffer, no pipeline and no bind group", async () => {
     const { gpu } = device;
     const makers = (
