@@ -59,6 +59,15 @@ interface TensorRecord {
  */
 export async function openOnnx(folder: Folder, path: string): Promise<OnnxGraph> {
   const file = await folder.open(path);
+  try {
+    return await readGraph(folder, file);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+async function readGraph(folder: Folder, file: RandomAccessFile): Promise<OnnxGraph> {
   const window = new Window(file);
   const nodes: OnnxNode[] = [];
   const tensors = new Map<string, TensorRecord>();
