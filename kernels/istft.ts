@@ -58,11 +58,16 @@ fn cosine(x: f32) -> f32 {
   return p * s + 1.0;
 }
 
+/** By its bits: a compiler may take x != x for false. */
+fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+
 @compute @workgroup_size(WORKGROUP)
 fn istft(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let step = flatGroup(group) * WORKGROUP + lane;
   if (step >= params.steps) { return; }
   let bins = params.columns / 2u;
+  // Largest and smallest of a NaN and a number may be the number: what is no number is kept, to come out as such.
+  var broken = 0.0;
   var sums: array<f32, HOP>;
   var envelope: array<f32, HOP>;
   for (var o = 0u; o < params.overlap; o++) {
@@ -71,6 +76,8 @@ fn istft(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) l
     let row = u32(frame) * params.columns;
     let firstSample = o * HOP;
     for (var k = 0u; k < bins; k++) {
+      let both = x[row + k] + x[row + bins + k];
+      if (isNan(both)) { broken = both; }
       let magnitude = min(exp(min(x[row + k], MAX_EXPONENT)), MAX_MAGNITUDE);
       let phase = sine(x[row + bins + k]);
       let re = magnitude * cosine(phase);
@@ -83,7 +90,7 @@ fn istft(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) l
     for (var j = 0u; j < HOP; j++) { envelope[j] += window2[firstSample + j]; }
   }
   for (var j = 0u; j < HOP; j++) {
-    out[step * HOP + j] = clamp(sums[j] / envelope[j], -params.limit, params.limit);
+    out[step * HOP + j] = select(clamp(sums[j] / envelope[j], -params.limit, params.limit), broken, isNan(broken));
   }
 }`,
 });

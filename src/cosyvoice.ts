@@ -9,6 +9,7 @@ import { CancelledError, FileError, InputError } from "./errors.js";
 import { Flow } from "./flow/flow.js";
 import { type AdapterReportData, reportAdapter } from "./gpu/adapterReport.js";
 import { Device } from "./gpu/device.js";
+import { requireFinite } from "./gpu/finite.js";
 import type { Generated } from "./lm/generate.js";
 import { LanguageModel } from "./lm/lm.js";
 import { prepareText, requireWords, type Segment } from "./text/text.js";
@@ -277,7 +278,9 @@ export class CosyVoice {
     { seed = 0, greedy = false, signal }: SpeakOptions,
     report: (what: string, part: number) => void,
   ): Promise<Generated> {
-    const most = segment.ids.length * this.stages.lm.config.maxRatio;
+    // More tokens than the flow has noise for could not be heard.
+    const maxLen = Math.floor(this.stages.flow.config.solver.noiseFrames / this.config.tokenMelRatio);
+    const most = Math.min(maxLen, segment.ids.length * this.stages.lm.config.maxRatio);
     let count = 0;
     report("language model", 0);
     return this.stages.lm.generate({
@@ -285,6 +288,7 @@ export class CosyVoice {
       seed,
       stream: `lm ${index}`,
       greedy,
+      maxLen,
       ...(signal ? { signal } : {}),
       onTokens: (tokens) => {
         count += tokens.length;
@@ -311,6 +315,7 @@ export class CosyVoice {
       onStep,
       ...(signal ? { signal } : {}),
     });
+    requireFinite("mel", mel);
     return speed === 1 ? mel : changeSpeed(mel, flow.config, speed);
   }
 
@@ -318,7 +323,10 @@ export class CosyVoice {
   private async samplesOf(mel: Float32Array, firstSample: number, options: SpeakOptions): Promise<Float32Array> {
     const { seed = 0, sourceNoise = true, signal } = options;
     const input = { mel, seed, sourceNoise, firstSample, ...(signal ? { signal } : {}) };
-    return (await this.stages.vocoder.run(input)).samples;
+    const { f0, samples } = await this.stages.vocoder.run(input);
+    requireFinite("pitch", f0);
+    requireFinite("samples", samples);
+    return samples;
   }
 }
 
@@ -370,6 +378,12 @@ async function readEmbeddings(model: Model): Promise<Map<string, Float32Array | 
     if (embedding && embedding.length !== width) {
       throw new FileError(
         `${model.name}: voice ${JSON.stringify(name)} has ${embedding.length} values, the flow takes ${width}`,
+      );
+    }
+    const wrong = embedding?.findIndex((value) => !Number.isFinite(value)) ?? -1;
+    if (wrong >= 0) {
+      throw new FileError(
+        `${model.name}: value ${wrong} of voice ${JSON.stringify(name)} is ${embedding?.[wrong]}, no number; make the voice again`,
       );
     }
     embeddings.set(name, embedding ? Float32Array.from(embedding) : undefined);

@@ -1,4 +1,7 @@
 /** The public interface, on the model of the package. */
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CosyVoice, type Progress } from "../src/index.js";
@@ -144,4 +147,21 @@ test("a folder that is no model is refused", async () => {
     name: "FileError",
   });
   await expect(CosyVoice.load("no-such-folder")).rejects.toThrow("no-such-folder: no such file or folder");
+});
+
+test("a voice that holds no number is refused by name", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "cosyvoice-nan-"));
+  try {
+    cpSync(TINY, folder, { recursive: true });
+    const path = join(folder, "voices.safetensors");
+    const file = readFileSync(path);
+    file.writeFloatLE(Number.NaN, 8 + Number(file.readBigUInt64LE(0)));
+    writeFileSync(path, file);
+    await expect(CosyVoice.load(folder, { adapter })).rejects.toMatchObject({
+      name: "FileError",
+      message: expect.stringMatching(/value \d+ of voice ".+" is NaN/),
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -1,4 +1,4 @@
-import { describe, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type IstftConstants, istft } from "../../kernels/istft.js";
 import { fourierTables } from "../../src/ops/vocoder.js";
 import { expectClose } from "../helpers/compare.js";
@@ -46,4 +46,28 @@ describe.each(adapterNames)("istft on %s", (adapter) => {
       }
     },
   );
+
+  test("what is no number comes out as such, where it reaches and nowhere else", async () => {
+    const device = await testDevice(adapter);
+    const [steps, size, hop] = [40, 16, 4];
+    const columns = size + 2;
+    const x = uniform(2, (steps + 1) * columns, -1, 1);
+    x[20 * columns + 3] = Number.NaN;
+    const { synthesis, window2 } = fourierTables(size, hop);
+    const { out } = await runKernel(
+      device,
+      istft,
+      { hop },
+      { steps, columns, overlap: size / hop, limit: 0.99 },
+      {
+        x: { shape: [steps + 1, columns], data: x },
+        synthesis: { shape: [size / hop, hop, columns], data: synthesis },
+        window2: { shape: [size / hop, hop], data: window2 },
+        out: { shape: [steps, hop] },
+      },
+    );
+    const broken = [...(out as Float32Array)].flatMap((value, i) => (Number.isNaN(value) ? [i] : []));
+    // Frame 20 is centred on sample 80.
+    expect(broken).toEqual(Array.from({ length: size }, (_, i) => 20 * hop - size / 2 + i));
+  });
 });
