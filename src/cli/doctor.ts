@@ -70,12 +70,12 @@ async function examine(wanted: string | undefined): Promise<Report> {
   }
 }
 
-function choices({ adapter, f16, subgroups, timestamps, maxBinding, maxBuffer }: Capabilities): Record<string, string> {
+function choices({ adapter, f16, maxBinding, maxBuffer }: Capabilities): Record<string, string> {
   return {
     "16-bit weights": f16 ? "read natively (shader-f16)" : "opened from pairs in 32 bits (no shader-f16)",
-    "matrix tiles": adapter.software ? "32 x 32, small ones suit a CPU" : "64 x 64 where there are enough of them",
-    subgroups: subgroups ? `${subgroups.min} to ${subgroups.max} lanes` : "none",
-    "timing of kernels": timestamps ? "timestamps of the GPU" : "wall clock",
+    "matrices, convolutions, attention": adapter.software
+      ? "from registers, without workgroup memory: barriers are slow on a CPU"
+      : "in tiles of workgroup memory",
     "tables larger than one binding": `bound in pieces of ${mebibytes(maxBinding)}`,
     "largest buffer": mebibytes(maxBuffer),
   };
