@@ -14,6 +14,7 @@ import { bytesOf, flopOf, loadsOf } from "./cost.js";
 import type { Case } from "./harness.js";
 import { oneOfEach } from "./release.js";
 import { syntheticModel } from "./syntheticModel.js";
+import { twinsOf } from "./twins.js";
 
 /** Text ids and speech tokens of a sentence of about three seconds; of one, on a CPU, where three would take minutes for a row. */
 const TEXT = 24;
@@ -22,6 +23,7 @@ const SPEECH = { hardware: 75, software: 25 };
 /** Cached positions that attention walks over when decoding is timed. */
 const DECODED = 500;
 
+/** Every kernel in every shape that an utterance of this config dispatches, whole and streamed; then the kernels that were not chosen. */
 export async function kernelCases(device: Device, config: Config): Promise<Case[]> {
   const graphs: Graph[] = [];
   const speech = device.capabilities.adapter.software ? SPEECH.software : SPEECH.hardware;
@@ -32,14 +34,16 @@ export async function kernelCases(device: Device, config: Config): Promise<Case[
     await lm.generate({ textIds: Array.from({ length: TEXT }, (_, i) => i), seed: 0, greedy: true, maxLen: 9 });
     lm.destroy();
     const flow = await Flow.load(device, model);
-    const { mel } = await flow.run({
+    const input = {
       token: Int32Array.from({ length: speech }, (_, i) => i),
       promptToken: new Int32Array(),
       promptFeat: new Float32Array(),
       embedding: new Float32Array(flow.config.speakerWidth).fill(1),
-      streaming: false,
       finalize: true,
-    });
+    };
+    await flow.run({ ...input, streaming: true });
+    const { mel } = await flow.run({ ...input, streaming: false });
+    await flow.mask(speech * flow.tokenMelRatio, flow.config.estimator.chunk);
     flow.destroy();
     const vocoder = await Vocoder.load(device, model);
     await vocoder.run({ mel: mel.map((v) => (Number.isFinite(v) ? v : 0)), seed: 0 });
@@ -54,7 +58,8 @@ export async function kernelCases(device: Device, config: Config): Promise<Case[
     const key = `${variantName(step.kernel, step.constants)} ${JSON.stringify(step.params)} ${JSON.stringify(row.shapes)}`;
     if (!seen.has(key)) seen.set(key, row);
   }
-  return [...seen.values()];
+  const cases = [...seen.values()];
+  return [...cases, ...twinsOf(cases)];
 }
 
 /** A row is called by its kernel and by what it writes: `matvec decode.logits`. */

@@ -10,13 +10,16 @@ const of = (params: Numbers, ...names: readonly string[]): number =>
 const attention: Cost = (p, { headDim, relative }) =>
   (relative ? 6 : 4) * of(p, "batch", "heads", "frames", "frames") * Number(headDim);
 
+const rowProduct: Cost = (p, { epilogue }) => (epilogue === "swiglu" ? 4 : 2) * of(p, "inner", "cols");
+
 const convolution: Cost = (p) => 2 * of(p, "batch", "framesOut", "channelsIn", "channelsOut", "taps");
 
 const transposed: Cost = (p) => 2 * of(p, "framesIn", "channelsIn", "channelsOut", "taps");
 
 const COSTS: Readonly<Record<string, Cost>> = {
   matmul: (p) => 2 * of(p, "rows", "inner", "cols"),
-  matvec: (p, { epilogue }) => (epilogue === "swiglu" ? 4 : 2) * of(p, "inner", "cols"),
+  matvec: rowProduct,
+  matvecDirect: rowProduct,
   conv1d: convolution,
   conv1dDirect: convolution,
   convTranspose1d: transposed,
