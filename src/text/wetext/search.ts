@@ -42,8 +42,11 @@ function compose(fst: Fst, text: Uint8Array): Lattice | undefined {
   const final = new Map<number, number>();
   const [first, edgeArc, edgeTo] = [new Ints(), new Ints(), new Ints()];
   // The walk: the nodes on the way here, the arc that each is on, and where its edges begin among all that are still pending.
-  const [nodeOf, arcOf, edgesOf] = [new Ints(), new Ints(), new Ints()];
-  const [pendingArc, pendingTo] = [new Ints(), new Ints()];
+  let path = new Int32Array(1 << 10);
+  let depth = 0;
+  // Edges with the nodes they lead to.
+  let pending = new Int32Array(1 << 10);
+  let count = 0;
 
   first.push(0);
   if (!has(ahead, fst.start, text[0] ?? 0)) return undefined;
@@ -72,22 +75,24 @@ function compose(fst: Fst, text: Uint8Array): Lattice | undefined {
           break;
         }
         if (mark !== DEAD) {
-          pendingArc.push(arc);
-          pendingTo.push(mark);
+          if (count === pending.length) pending = doubled(pending);
+          pending[count++] = arc;
+          pending[count++] = mark;
         }
       }
       arc++;
     }
     if (child >= 0) {
       if (nodes.length > MAX_SIZE || edgeArc.length > MAX_SIZE) return undefined;
-      nodeOf.push(node);
-      arcOf.push(arc);
-      edgesOf.push(edges);
+      if (depth + FRAME > path.length) path = doubled(path);
+      path[depth++] = node;
+      path[depth++] = arc;
+      path[depth++] = edges;
       if (input[arc] !== 0) place++;
       state = next[arc] as number;
       node = child;
       arc = firstArc[state] as number;
-      edges = pendingArc.length;
+      edges = count;
       continue;
     }
 
@@ -95,31 +100,40 @@ function compose(fst: Fst, text: Uint8Array): Lattice | undefined {
     const weight = place === text.length ? (fst.final[state] as number) : Number.POSITIVE_INFINITY;
     const ends = weight !== Number.POSITIVE_INFINITY;
     let mark = DEAD;
-    if (ends || pendingArc.length > edges) {
+    if (ends || count > edges) {
       mark = first.length - 1;
       if (ends) final.set(mark, weight);
-      for (let i = edges; i < pendingArc.length; i++) {
-        edgeArc.push(pendingArc.get(i));
-        edgeTo.push(pendingTo.get(i));
+      for (let i = edges; i < count; i += 2) {
+        edgeArc.push(pending[i] as number);
+        edgeTo.push(pending[i + 1] as number);
       }
       first.push(edgeArc.length);
-      pendingArc.length = edges;
-      pendingTo.length = edges;
+      count = edges;
     }
     nodes.decide(node, mark);
-    if (nodeOf.length === 0) break;
-    node = nodeOf.pop();
+    if (depth === 0) break;
+    edges = path[--depth] as number;
+    arc = path[--depth] as number;
+    node = path[--depth] as number;
     state = nodes.state(node);
-    arc = arcOf.pop();
-    edges = edgesOf.pop();
     if (input[arc] !== 0) place--;
     if (mark !== DEAD) {
-      pendingArc.push(arc);
-      pendingTo.push(mark);
+      if (count === pending.length) pending = doubled(pending);
+      pending[count++] = arc;
+      pending[count++] = mark;
     }
     arc++;
   }
   return first.length > 1 ? { first, arc: edgeArc, to: edgeTo, final } : undefined;
+}
+
+/** Numbers that a node on the way keeps. */
+const FRAME = 3;
+
+function doubled(list: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  const longer = new Int32Array(2 * list.length);
+  longer.set(list);
+  return longer;
 }
 
 /** Whether a state's set in `Fst.ahead` has a byte. */
@@ -199,8 +213,13 @@ function lowerBound(input: Uint8Array, from: number, end: number, byte: number):
   return low;
 }
 
-/** Length of a list of nodes, on average and at most. */
-const NODES_A_LIST = 2;
+/**
+ * When lists are made shorter. The walk works its way from the end of the text to its start, so that how many nodes a place has
+ * shows long before the average over all places does.
+ */
+const LONG_LIST = 8;
+const LISTS_A_NODE = 128;
+const MAX_LISTS = 1 << 24;
 /** Numbers that a node takes: its state, its mark, the next node of its list or -1. */
 const RECORD = 3;
 
@@ -222,7 +241,8 @@ class Nodes {
   find(place: number, state: number): number {
     const list = this.listOf(place, state);
     const head = (this.lists[list] as number) - 1;
-    for (let node = head; node >= 0; ) {
+    let steps = 0;
+    for (let node = head; node >= 0; steps++) {
       const piece = this.pieces[node >> PIECE_BITS] as Int32Array;
       const at = (node & (PIECE - 1)) * RECORD;
       if (piece[at] === state) return node;
@@ -236,7 +256,8 @@ class Nodes {
     piece[at + 1] = OPEN;
     piece[at + 2] = head;
     this.lists[list] = node + 1;
-    if (this.length > NODES_A_LIST * this.lists.length) this.divide();
+    if (steps > LONG_LIST && this.lists.length < LISTS_A_NODE * this.length && this.lists.length < MAX_LISTS)
+      this.divide();
     return node;
   }
 
@@ -253,8 +274,8 @@ class Nodes {
   }
 
   private listOf(place: number, state: number): number {
-    const mixed = Math.imul(state, 0x9e3779b1) >>> 16;
-    return (place << this.shift) | (mixed & ((1 << this.shift) - 1));
+    // The highest bits of the product are the best mixed; in two steps, as a shift by 32 would be one by 0.
+    return (place << this.shift) | ((Math.imul(state, 0x9e3779b1) >>> 1) >>> (31 - this.shift));
   }
 
   /** Makes two lists of each. */
