@@ -105,7 +105,7 @@ def make_features(run: Run, processes: int = 0, restart: bool = False) -> Stage:
                 for count in pool.map(extract_piece, *zip(*jobs, strict=True)):
                     done += count
                     report.at(done)
-                    report.line(done, {})
+                    report.line(done, {}, "")
     return finish(stage, entries)
 
 

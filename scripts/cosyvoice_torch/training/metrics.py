@@ -91,7 +91,8 @@ class Report:
         left = max(0.0, self.total - done) / rate if rate > 0 else float("inf")
         eta = f"{left / 60:.0f} min left" if left != float("inf") else ""
         numbers = " ".join(f"{key} {value:.4g}" for key, value in values.items())
-        text = f"{time.strftime('%H:%M:%S')} {self.name} {done}/{self.total} {label} {numbers} {eta}".rstrip()
+        parts = (time.strftime("%H:%M:%S"), self.name, f"{done}/{self.total}", label, numbers, eta)
+        text = " ".join(part for part in parts if part)
         if self.bar:
             self.bar.console.print(text, highlight=False)
         else:
