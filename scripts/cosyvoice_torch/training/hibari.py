@@ -1,4 +1,7 @@
-"""The teacher: `hibari-tts` 0.2.1 (Apache-2.0, distilled from Kokoro-82M), 24 kHz, one voice inside the wheel."""
+"""The teacher: `hibari-tts` 0.2.1 (Apache-2.0, distilled from Kokoro-82M), 24 kHz, one voice inside the wheel.
+
+Its transforms are SciPy's where that is installed and NumPy's elsewhere: the same samples again need the pinned versions of both.
+"""
 
 import hashlib
 import importlib.util
