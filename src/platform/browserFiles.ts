@@ -90,7 +90,7 @@ export function namedAddresses(name: string, files: Readonly<Record<string, () =
       try {
         url = address();
       } catch (error) {
-        throw new FileError(`${name}: a bundle without import.meta.url cannot find ${path}`, { cause: error });
+        throw new FileError(`${name}: a bundle without import.meta.url cannot find ${path}; give their address`, { cause: error });
       }
       return openAddress(url);
     },
