@@ -2,8 +2,8 @@
  * A reader for the small part of Python's pickle that tensor files use. It builds plain values and never runs anything:
  * a global is a name looked up in the caller's list, and calling one calls the caller's own function.
  *
- * Opcodes: the Python documentation of `pickletools`. Every length is checked against the bytes at hand before it is used,
- * so memory is bounded by the size of the file.
+ * Opcodes: the Python documentation of `pickletools`. Every length is checked against the bytes at hand before it is used. A byte
+ * or two may recall a whole list or make a dict, so the values made are counted too.
  */
 import { FileError } from "../errors.js";
 import { printable } from "./printable.js";
@@ -53,6 +53,11 @@ export interface PickleRules {
 }
 
 const MAX_STACK = 1_000_000;
+
+/** Values a file may make in all; a release makes under 100,000. */
+const MAX_VALUES = 2_000_000;
+/** An empty dict takes as much memory as so many other values. */
+const DICT_VALUES = 8;
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** Marks the start of a variable-length group on the stack. */
@@ -69,6 +74,7 @@ class Machine {
   private readonly stack: Slot[] = [];
   private readonly memo = new Map<number, PickleValue>();
   private readonly view: DataView;
+  private values = 0;
 
   constructor(
     private readonly bytes: Uint8Array,
@@ -216,12 +222,12 @@ class Machine {
         return true;
       }
       case 0x7d: // EMPTY_DICT
-        this.push(new PickleDict());
+        this.push(this.emptyDict());
         return true;
       case 0x64: {
         // DICT
         const items = this.popMark();
-        this.push(new PickleDict());
+        this.push(this.emptyDict());
         this.setItems(items);
         return true;
       }
@@ -242,13 +248,13 @@ class Machine {
   private memory(opcode: number): boolean {
     switch (opcode) {
       case 0x71: // BINPUT
-        this.memo.set(this.byte(), this.top());
+        this.memoize(this.byte());
         return true;
       case 0x72: // LONG_BINPUT
-        this.memo.set(this.view.getUint32(this.take(4), true), this.top());
+        this.memoize(this.view.getUint32(this.take(4), true));
         return true;
       case 0x94: // MEMOIZE
-        this.memo.set(this.memo.size, this.top());
+        this.memoize(this.memo.size);
         return true;
       case 0x68: // BINGET
         this.push(this.recall(this.byte()));
@@ -283,6 +289,9 @@ class Machine {
         if (!(callee instanceof PickleGlobal && callee.call && args instanceof PickleTuple)) {
           throw this.error("a call of something that is not a known function");
         }
+        // What is called may make a dict of every list it is given.
+        this.count(DICT_VALUES);
+        for (const list of args.items) if (Array.isArray(list)) this.count(list.length);
         this.push(callee.call(args.items));
         return true;
       }
@@ -324,7 +333,23 @@ class Machine {
   }
 
   private push(value: PickleValue): void {
+    this.count(1);
     this.stack.push(value);
+  }
+
+  private count(values: number): void {
+    this.values += values;
+    if (this.values > MAX_VALUES) throw this.error(`it makes more than ${MAX_VALUES} values; the file may be harmful`);
+  }
+
+  private emptyDict(): PickleDict {
+    this.count(DICT_VALUES);
+    return new PickleDict();
+  }
+
+  private memoize(index: number): void {
+    this.count(1);
+    this.memo.set(index, this.top());
   }
 
   private top(): PickleValue {

@@ -181,6 +181,20 @@ describe("pickles", () => {
   ])("refuse %s", (_, code, message) => {
     expect(() => run(code)).toThrow(message);
   });
+
+  it.each([
+    // A list of 1,000 pairs that is kept (BINPUT 1) and made into a dict (global 0, list 1, TUPLE1, REDUCE) 3,000 times.
+    [
+      "a list made into a dict again and again",
+      `ccollections\nOrderedDict\nq\0]q\x01(${Array.from({ length: 1000 }, (_, i) => `M${String.fromCharCode(i & 255, i >> 8)}N\x86`).join("")}e${"h\0h\x01\x85R0".repeat(3000)}N.`,
+    ],
+    ["empty dicts", `(${"}0".repeat(300_000)}N.`],
+    ["a value kept at ever new places", `N${"\x94".repeat(3_000_000)}.`],
+  ])("refuse %s, which would fill the memory", async (_, code) => {
+    const pickle = Uint8Array.from(code, (letter) => letter.charCodeAt(0));
+    const open = openTorch(memoryFile(zipFile([["a/data.pkl", pickle]])));
+    await expect(open).rejects.toThrow(/data\.pkl: it makes more than 2000000 values; the file may be harmful$/);
+  });
 });
 
 describe("ONNX files", () => {
