@@ -1,6 +1,6 @@
 /** Times every case of `cases.ts` and says how near it comes to the device's ceilings. */
 import type { Progress } from "../src/cosyvoice.js";
-import { CancelledError, InputError } from "../src/errors.js";
+import { checkCancelled, InputError } from "../src/errors.js";
 import type { AdapterDescription } from "../src/gpu/capabilities.js";
 import type { Device } from "../src/gpu/device.js";
 import type { Bindings } from "../src/gpu/kernel.js";
@@ -51,7 +51,7 @@ export async function benchKernels(
   }
   const rows: Row[] = [];
   for (const [done, row] of cases.entries()) {
-    if (signal?.aborted) throw new CancelledError("the bench was cancelled");
+    checkCancelled(signal, "the bench");
     onProgress?.({ what: row.name, done, total: cases.length });
     const timing = await time(device, row, seconds);
     rows.push({ name: row.name, shape: shapeOf(row), ...timing, ...nearest(timing, ceilings) });

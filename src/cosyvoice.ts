@@ -4,8 +4,9 @@
 import { type FolderSource, findAdapter, openFolder, openGrammars } from "#platform";
 import { joinSamples } from "./audio/join.js";
 import { type Model, openModel, type WeightDtype } from "./checkpoint/model.js";
-import type { Config } from "./config.js";
-import { CancelledError, FileError, InputError } from "./errors.js";
+import { type OnRead, watchedModel } from "./checkpoint/watched.js";
+import type { Component, Config } from "./config.js";
+import { checkCancelled, FileError, InputError } from "./errors.js";
 import { Flow } from "./flow/flow.js";
 import { type AdapterReportData, reportAdapter } from "./gpu/adapterReport.js";
 import { Device } from "./gpu/device.js";
@@ -107,6 +108,11 @@ const SPEED = { least: 0.5, most: 2 };
 /** Names of the model's parts, in the order in which sound is made. */
 const NEEDED = ["lm", "flow", "vocoder"] as const;
 
+const STAGE_NAMES: Partial<Record<Component, string>> = { lm: "language model" };
+
+/** At the end of one segment and the start of the next the sound swells and fades for this long, so that no step is heard. */
+const JOIN_SECONDS = 0.003;
+
 interface Voice {
   readonly name: string;
   readonly embedding: Float32Array;
@@ -156,16 +162,11 @@ export class CosyVoice {
       const adapter = await findAdapter(name);
       const opened = await Device.open(adapter);
       device = opened;
-      const step = async <T>(what: string, done: number, load: () => Promise<T>): Promise<T> => {
-        checkCancelled(signal);
-        onProgress?.({ what: `loading ${what}`, done, total: NEEDED.length });
-        return load();
-      };
-      const lm = await step("language model", 0, () => LanguageModel.load(opened, model));
-      const flow = await step("flow", 1, () => Flow.load(opened, model));
-      const vocoder = await step("vocoder", 2, () => Vocoder.load(opened, model));
-      checkCancelled(signal);
-      onProgress?.({ what: "loaded", done: NEEDED.length, total: NEEDED.length });
+      const watched = watchedModel(model, loadingProgress(model, signal, onProgress));
+      const lm = await LanguageModel.load(opened, watched);
+      const flow = await Flow.load(opened, watched);
+      const vocoder = await Vocoder.load(opened, watched);
+      checkCancelled(signal, "loading");
       const { config } = model;
       const stages = { tokenizer, lm, flow, vocoder };
       const wetext = new Wetext(() => (grammars === undefined ? openGrammars() : openFolder(grammars)));
@@ -200,7 +201,7 @@ export class CosyVoice {
    */
   async speak(text: string, options: SpeakOptions = {}): Promise<Speech> {
     const begun = performance.now();
-    checkCancelled(options.signal);
+    checkCancelled(options.signal, "speaking");
     checkRequest(text, options);
     const voice = chooseVoice(this.embeddings, options.voice ?? this.voice);
     const prepared = this.segmentsOf(text, options).then((segments) => ({ segments, ms: performance.now() - begun }));
@@ -260,7 +261,10 @@ export class CosyVoice {
     }
     return {
       voice,
-      samples: joinSamples(spoken.map(({ audio }) => audio)),
+      samples: joinSamples(
+        spoken.map(({ audio }) => audio),
+        Math.round(JOIN_SECONDS * this.sampleRate),
+      ),
       sampleRate: this.sampleRate,
       tokens: spoken.reduce((sum, { tokens }) => sum + tokens, 0),
       stop: spoken.find(({ stop }) => stop !== "eos")?.stop ?? "eos",
@@ -391,6 +395,16 @@ async function readEmbeddings(model: Model): Promise<Map<string, Float32Array | 
   return embeddings;
 }
 
-function checkCancelled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new CancelledError("cancelled by the AbortSignal");
+/** Reports the share of the model's values that were read, and stops between two reads when the signal has fired. */
+function loadingProgress(model: Model, signal: AbortSignal | undefined, onProgress: LoadOptions["onProgress"]): OnRead {
+  const sources = NEEDED.map((component) => model.tensors(component));
+  const total = sources
+    .flatMap((source) => source.names().map((name) => source.info(name).elements))
+    .reduce((a, b) => a + b, 0);
+  let done = 0;
+  return (component, values) => {
+    checkCancelled(signal, "loading");
+    done = Math.min(total, done + values);
+    onProgress?.({ what: `loading ${STAGE_NAMES[component] ?? component}`, done, total });
+  };
 }

@@ -31,3 +31,8 @@ export class CancelledError extends CosyVoiceError {
 export class InternalError extends CosyVoiceError {
   override name = "InternalError";
 }
+
+/** @param what was being done, for the message. @throws CancelledError when the signal has fired */
+export function checkCancelled(signal: AbortSignal | undefined, what: string): void {
+  if (signal?.aborted) throw new CancelledError(`${what} was cancelled`);
+}

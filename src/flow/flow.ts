@@ -5,7 +5,7 @@
 import { MAX_HEAD_DIM } from "../../kernels/chunkAttention.js";
 import type { Model } from "../checkpoint/model.js";
 import type { FlowConfig } from "../config.js";
-import { CancelledError, FileError, InputError } from "../errors.js";
+import { checkCancelled, FileError, InputError } from "../errors.js";
 import type { Device } from "../gpu/device.js";
 import { Graph } from "../gpu/graph.js";
 import { Program } from "../gpu/program.js";
@@ -153,7 +153,7 @@ export class Flow {
     const begun = performance.now();
     const { signal, onStep, inspect = false } = input;
     const { steps } = this.config.solver;
-    checkCancelled(signal);
+    checkCancelled(signal, "the flow");
     const programs = await this.programsFor(shape);
     try {
       const prepared = performance.now();
@@ -167,7 +167,7 @@ export class Flow {
       const encoded = performance.now();
       let velocity: Float32Array | undefined;
       for (let step = 0; step < steps; step++) {
-        checkCancelled(signal);
+        checkCancelled(signal, "the flow");
         programs.advance(step);
         // Waiting costs little beside a step, and lets a cancelled call stop here.
         await this.device.gpu.queue.onSubmittedWorkDone();
@@ -260,8 +260,4 @@ function checkSizes(name: string, { width, heads, estimator, melBins }: FlowConf
       `${name}: the estimator takes ${estimator.inChannels} channels; x, mu, speaker and condition of ${melBins} bins make ${4 * melBins}`,
     );
   }
-}
-
-function checkCancelled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new CancelledError("cancelled by the AbortSignal");
 }

@@ -3,7 +3,7 @@
  * GPU and sets `done` there, so what the host learns late costs some surplus steps and never a wait.
  */
 import { DONE } from "../../kernels/draw.js";
-import { CancelledError, DeviceError, InputError } from "../errors.js";
+import { checkCancelled, DeviceError, InputError } from "../errors.js";
 import { Readback } from "./readback.js";
 import { type Backbone, promptLength, Session } from "./session.js";
 
@@ -64,7 +64,7 @@ export async function generate(backbone: Backbone, request: GenerateRequest, pac
   const { device, config } = backbone;
   const { promptTextIds = [], textIds, promptSpeechIds = [], seed, signal, greedy = false } = request;
   const { minRatio = config.minRatio, maxRatio = config.maxRatio, stream = "lm" } = request;
-  checkCancelled(signal);
+  checkCancelled(signal, "the language model");
   const begun = performance.now();
   const prompt = { textIds: [...Array.from(promptTextIds), ...Array.from(textIds)], speechIds: promptSpeechIds };
   // The position table bounds the length too; texts that come near it were cut into sentences long before.
@@ -96,7 +96,7 @@ export async function generate(backbone: Backbone, request: GenerateRequest, pac
       while (!readback.full && submitted < maxLen) {
         const count = Math.min(pace.tokensPerSubmit, maxLen - submitted);
         await session.ready(submitted + count);
-        checkCancelled(signal);
+        checkCancelled(signal, "the language model");
         const encoder = device.gpu.createCommandEncoder({ label: "decoding" });
         for (let i = 0; i < count; i++) session.encode(encoder);
         readback.submit(encoder, submitted, count);
@@ -104,7 +104,7 @@ export async function generate(backbone: Backbone, request: GenerateRequest, pac
         session.submits++;
       }
       const { step, done, tokens: arrived } = await readback.next();
-      checkCancelled(signal);
+      checkCancelled(signal, "the language model");
       if (received === 0) firstAt = performance.now();
       if (done === DONE.broken) {
         throw new DeviceError(
@@ -131,8 +131,4 @@ export async function generate(backbone: Backbone, request: GenerateRequest, pac
     readback.destroy();
     session.destroy();
   }
-}
-
-function checkCancelled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new CancelledError("the language model was cancelled");
 }

@@ -39,11 +39,6 @@ export class Readback {
     }
   }
 
-  /** Submits not yet read. */
-  get inFlight(): number {
-    return this.pending.length;
-  }
-
   get full(): boolean {
     return this.free.length === 0;
   }

@@ -43,10 +43,6 @@ export class Weights {
     private readonly dtype: WeightDtype,
   ) {}
 
-  has(name: string): boolean {
-    return this.source.has(name);
-  }
-
   /** A vector, or several one after the other: f32 [n]. A tensor of any shape is flattened. */
   async vector(...names: readonly string[]): Promise<ResidentTensor> {
     const parts = await Promise.all(names.map((name) => this.source.read(name)));

@@ -71,15 +71,6 @@ export function crossFade(samples: Float32Array, old: Float32Array): void {
   }
 }
 
-/** Samples of each chunk that a stream emits for chunks of these numbers of mel frames, the last one final. */
-export function emittedSamples(chunks: readonly number[], perFrame: number): number[] {
-  const held = CACHED_FRAMES * perFrame;
-  return chunks.map((frames, i) => {
-    const before = i === 0 ? 0 : held;
-    return frames * perFrame + before - (i === chunks.length - 1 ? 0 : held);
-  });
-}
-
 function concat(a: Float32Array, b: Float32Array): Float32Array {
   const out = new Float32Array(a.length + b.length);
   out.set(a);

@@ -1,7 +1,7 @@
 /** The vocoder stage: mel -> f0 -> harmonic source -> samples. */
 import type { Model } from "../checkpoint/model.js";
 import { samplesPerFrame, type VocoderConfig } from "../config.js";
-import { CancelledError, FileError, InputError } from "../errors.js";
+import { checkCancelled, FileError, InputError } from "../errors.js";
 import { DEFAULT_LIMITS } from "../gpu/capabilities.js";
 import type { Device } from "../gpu/device.js";
 import { Graph } from "../gpu/graph.js";
@@ -150,10 +150,10 @@ export class Vocoder {
       const out = device.tensor("vocoder samples", [source.length]);
       try {
         for (const window of windows(frames, this.parts.longest, this.parts.halo)) {
-          checkCancelled(signal);
+          checkCancelled(signal, "the vocoder");
           await this.decodeWindow(resident, sourceTensor, out, window);
         }
-        checkCancelled(signal);
+        checkCancelled(signal, "the vocoder");
         return await device.read(out);
       } finally {
         device.release(sourceTensor.buffer, out.buffer);
@@ -164,10 +164,10 @@ export class Vocoder {
   /** The whole stage. @throws CancelledError when `signal` fired. */
   async run(input: VocoderInput): Promise<VocoderOutput> {
     const { cacheSource, seed, sourceNoise = true, firstSample = 0, signal } = input;
-    checkCancelled(signal);
+    checkCancelled(signal, "the vocoder");
     return this.withMel(input.mel, async (mel) => {
       const f0 = await this.f0(mel);
-      checkCancelled(signal);
+      checkCancelled(signal, "the vocoder");
       const sines = this.config.overtones + 1;
       const count = f0.length * this.samplesPerFrame * sines;
       const noise = sourceNoise ? new RandomStream(SOURCE_NOISE, seed).gaussian(firstSample * sines, count) : null;
@@ -231,10 +231,6 @@ export class Vocoder {
       this.device.release(resident.buffer);
     }
   }
-}
-
-function checkCancelled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new CancelledError("the vocoder was cancelled by its AbortSignal");
 }
 
 /** Bytes of one mel frame's activations where they are widest. */
