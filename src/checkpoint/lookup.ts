@@ -23,11 +23,11 @@ export class Lookup {
     return value === null ? undefined : value;
   }
 
-  /** A whole number, 0 .. 2^24. Without a fallback it must be there. */
-  int(path: string, fallback?: number, least = 0): number {
+  /** A whole number, `least` .. `most`. Without a fallback it must be there. */
+  int(path: string, fallback?: number, least = 0, most = MAX_INTEGER): number {
     const value = this.number(path, fallback);
-    if (!Number.isInteger(value) || value < least || value > MAX_INTEGER) {
-      throw this.error(path, value, `a whole number from ${least} to ${MAX_INTEGER}`);
+    if (!Number.isInteger(value) || value < least || value > most) {
+      throw this.error(path, value, `a whole number from ${least} to ${most}`);
     }
     return value;
   }
@@ -38,24 +38,23 @@ export class Lookup {
     return value;
   }
 
-  /** A list of 1 to 64 whole numbers. */
-  ints(path: string): number[] {
+  /** A list of 1 to 64 whole numbers, 1 .. `most`. */
+  ints(path: string, most = MAX_INTEGER): number[] {
     const value = this.at(path);
-    if (!Array.isArray(value) || value.length < 1 || value.length > 64)
-      throw this.error(path, value, "a list of whole numbers");
+    const rule = `a list of whole numbers from 1 to ${most}`;
+    if (!Array.isArray(value) || value.length < 1 || value.length > 64) throw this.error(path, value, rule);
     return value.map((item) => {
-      if (!Number.isInteger(item) || item < 1 || item > MAX_INTEGER)
-        throw this.error(path, value, "a list of whole numbers");
+      if (!Number.isInteger(item) || item < 1 || item > most) throw this.error(path, value, rule);
       return item as number;
     });
   }
 
   /** A list of such lists. */
-  intLists(path: string): number[][] {
+  intLists(path: string, most = MAX_INTEGER): number[][] {
     const value = this.at(path);
     if (!Array.isArray(value) || value.length < 1 || value.length > 64)
       throw this.error(path, value, "a list of lists");
-    return value.map((list) => new Lookup(this.name, { list }).ints("list"));
+    return value.map((_, i) => this.ints(`${path}.${i}`, most));
   }
 
   error(path: string, value: unknown, rule: string): FileError {

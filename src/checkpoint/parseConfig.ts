@@ -1,16 +1,33 @@
 /**
  * `config.json` to `Config`. The file may come from anywhere, so every field is looked at: present, of its kind, in bounds.
  */
-import type { Config } from "../config.js";
+import {
+  type Config,
+  type FlowConfig,
+  type LmConfig,
+  type MelConfig,
+  samplesPerFrame,
+  type VocoderConfig,
+} from "../config.js";
 import { FORMAT } from "./format.js";
 import type { Lookup } from "./lookup.js";
 
-/** int: 1 or more; count: 0 or more; ints, lists: of whole numbers from 1. */
-type Kind = "int" | "count" | "number" | "ints" | "lists";
+/**
+ * int: 1 or more; count: 0 or more; ints, lists: of whole numbers from 1. A number that no tensor's shape bears out, and that
+ * multiplies work or memory, has a range: far above that of any real model, far below what would never end.
+ */
+type Kind = "int" | "count" | "number" | "ints" | "lists" | Range;
+type Range = readonly [least: number, most: number];
 type Schema = Readonly<Record<string, Kind>>;
 
+const LAYERS: Range = [0, 256];
+/** Kernels, dilations, up-sampling rates and the like. */
+const MAX_ITEM = 1024;
+/** Values of the flow's noise table, 256 MiB: 80 bins for 4.6 hours. */
+const MAX_NOISE = 2 ** 26;
+
 const LM: Schema = {
-  layers: "int",
+  layers: [1, 256],
   width: "int",
   heads: "int",
   kvHeads: "int",
@@ -21,10 +38,10 @@ const LM: Schema = {
   speechRows: "int",
   ropeTheta: "number",
   normEps: "number",
-  maxPositions: "int",
+  maxPositions: [1, 2 ** 20],
   "sampling.topP": "number",
-  "sampling.topK": "int",
-  "sampling.window": "count",
+  "sampling.topK": [1, 1024],
+  "sampling.window": [0, 2 ** 16],
   "sampling.tauR": "number",
   mixRatio: "ints",
   minRatio: "number",
@@ -37,21 +54,21 @@ const FLOW: Schema = {
   width: "int",
   heads: "int",
   ffn: "int",
-  blocks: "count",
-  upBlocks: "count",
+  blocks: LAYERS,
+  upBlocks: LAYERS,
   lookahead: "count",
   chunk: "int",
   speakerWidth: "int",
-  melBins: "int",
-  "solver.steps": "int",
+  melBins: [1, 1024],
+  "solver.steps": [1, 1000],
   "solver.guidance": "number",
   "solver.noiseFrames": "int",
   "estimator.inChannels": "int",
   "estimator.channels": "int",
   "estimator.heads": "int",
   "estimator.headDim": "int",
-  "estimator.blocks": "count",
-  "estimator.midBlocks": "count",
+  "estimator.blocks": LAYERS,
+  "estimator.midBlocks": LAYERS,
   "estimator.ffn": "int",
   "estimator.timeSinusoids": "int",
   "estimator.timeWidth": "int",
@@ -59,16 +76,16 @@ const FLOW: Schema = {
 };
 
 const VOCODER: Schema = {
-  melBins: "int",
+  melBins: [1, 1024],
   base: "int",
-  overtones: "count",
+  overtones: [0, 256],
   sineAmp: "number",
   noiseStd: "number",
   voicedThreshold: "number",
   upRates: "ints",
   upKernels: "ints",
-  nFft: "int",
-  hop: "int",
+  nFft: [2, 2048],
+  hop: [1, 1024],
   resKernels: "ints",
   resDilations: "lists",
   sourceResKernels: "ints",
@@ -76,23 +93,23 @@ const VOCODER: Schema = {
   leakySlope: "number",
   audioLimit: "number",
   f0Width: "int",
-  f0Layers: "int",
+  f0Layers: [1, 256],
 };
 
 const SPEECH_TOKENIZER: Schema = {
-  melBins: "int",
+  melBins: [1, 1024],
   width: "int",
   heads: "int",
   ffn: "int",
-  layers: "int",
-  fsqDims: "int",
-  fsmnKernel: "int",
+  layers: [1, 256],
+  fsqDims: [1, 16],
+  fsmnKernel: [1, MAX_ITEM],
   attnNormEps: "number",
   mlpNormEps: "number",
 };
 
 const SPEAKER: Schema = {
-  melBins: "int",
+  melBins: [1, 1024],
   headChannels: "int",
   tdnnChannels: "int",
   blocks: "ints",
@@ -102,7 +119,7 @@ const SPEAKER: Schema = {
   embedding: "int",
 };
 
-const MEL: Schema = { nFft: "int", hop: "int", win: "int", bins: "int", fMin: "number" };
+const MEL: Schema = { nFft: [2, 8192], hop: [1, 8192], win: [1, 8192], bins: [1, 1024], fMin: "number" };
 
 /** @throws FileError naming the field. */
 export function parseConfig(json: Lookup): Config {
@@ -113,7 +130,7 @@ export function parseConfig(json: Lookup): Config {
   const config = {
     format: FORMAT,
     generation: "cosyvoice2",
-    ...section(json, "", { sampleRate: "int", tokenRate: "int", tokenMelRatio: "int" }),
+    ...section(json, "", { sampleRate: [1, 384_000], tokenRate: [1, 1000], tokenMelRatio: [1, 64] }),
     ...optional(json, "lm", LM),
     ...optional(json, "flow", FLOW),
     ...optional(json, "vocoder", VOCODER),
@@ -125,40 +142,86 @@ export function parseConfig(json: Lookup): Config {
   return config;
 }
 
-/** What the stages divide by or index with; sizes of tensors are checked against the weight tables. */
-function checkRelations({ lm, flow, vocoder }: Config, json: Lookup): void {
-  const rules: [boolean, string, unknown, string][] = [];
-  if (lm) {
-    rules.push([lm.heads % lm.kvHeads === 0, "lm.heads", lm.heads, `a multiple of kvHeads ${lm.kvHeads}`]);
-    rules.push([lm.headDim % 2 === 0, "lm.headDim", lm.headDim, "an even number, for the rotary pairs"]);
-    rules.push([lm.mixRatio.length === 2, "lm.mixRatio", lm.mixRatio, "two numbers"]);
-    rules.push([
-      lm.speechRows >= lm.speechCodes + 3,
-      "lm.speechRows",
-      lm.speechRows,
-      `at least speechCodes + 3 = ${lm.speechCodes + 3}`,
-    ]);
-  }
-  if (flow) rules.push([flow.width % flow.heads === 0, "flow.heads", flow.heads, `a divisor of width ${flow.width}`]);
-  if (vocoder) {
-    const stages = vocoder.upRates.length;
-    const lists = [vocoder.upKernels, vocoder.sourceResKernels, vocoder.sourceResDilations];
-    rules.push([
-      lists.every(({ length }) => length === stages),
-      "vocoder.upRates",
-      vocoder.upRates,
-      "as many as upKernels, sourceResKernels and sourceResDilations",
-    ]);
-    rules.push([
-      vocoder.resDilations.length === vocoder.resKernels.length,
-      "vocoder.resDilations",
-      vocoder.resDilations,
-      "one list for each of resKernels",
-    ]);
-    rules.push([vocoder.base % 2 ** stages === 0, "vocoder.base", vocoder.base, `a multiple of 2^${stages}`]);
-    rules.push([vocoder.nFft % 2 === 0, "vocoder.nFft", vocoder.nFft, "an even number"]);
-  }
+type Rule = readonly [holds: boolean, path: string, value: unknown, rule: string];
+
+/** What the stages divide by, index with or hand to each other; sizes of tensors are checked against the weight tables. */
+function checkRelations(config: Config, json: Lookup): void {
+  const { lm, flow, vocoder } = config;
+  const rules = [
+    ...(lm ? lmRules(lm, flow) : []),
+    ...(flow ? flowRules(flow, config.mel) : []),
+    ...(vocoder ? vocoderRules(vocoder, config) : []),
+    ...melRules(config.mel, config.sampleRate),
+  ];
   for (const [holds, path, value, rule] of rules) if (!holds) throw json.error(path, value, rule);
+}
+
+function lmRules(lm: LmConfig, flow: FlowConfig | undefined): Rule[] {
+  const { heads, kvHeads, headDim, speechCodes, speechRows, minRatio, maxRatio } = lm;
+  return [
+    [heads % kvHeads === 0, "lm.heads", heads, `a multiple of kvHeads ${kvHeads}`],
+    [headDim % 2 === 0, "lm.headDim", headDim, "an even number, for the rotary pairs"],
+    [lm.sampling.topP > 0, "lm.sampling.topP", lm.sampling.topP, "a number above 0"],
+    [lm.mixRatio.length === 2, "lm.mixRatio", lm.mixRatio, "two numbers"],
+    [speechRows >= speechCodes + 3, "lm.speechRows", speechRows, `at least speechCodes + 3 = ${speechCodes + 3}`],
+    [maxRatio > 0 && maxRatio <= 1000, "lm.maxRatio", maxRatio, "a number above 0, at most 1000"],
+    [minRatio >= 0 && minRatio <= maxRatio, "lm.minRatio", minRatio, `a number from 0 to maxRatio ${maxRatio}`],
+    // Otherwise the language model says what the flow has no embedding for.
+    [!flow || speechCodes <= flow.codes, "lm.speechCodes", speechCodes, `at most flow.codes ${flow?.codes}`],
+  ];
+}
+
+function flowRules({ width, heads, melBins, solver }: FlowConfig, mel: MelConfig): Rule[] {
+  const most = Math.floor(MAX_NOISE / melBins);
+  return [
+    [width % heads === 0, "flow.heads", heads, `a divisor of width ${width}`],
+    [melBins === mel.bins, "flow.melBins", melBins, `mel.bins ${mel.bins}, the features of its prompt`],
+    [solver.noiseFrames <= most, "flow.solver.noiseFrames", solver.noiseFrames, `at most ${most} for ${melBins} bins`],
+  ];
+}
+
+function vocoderRules(vocoder: VocoderConfig, config: Config): Rule[] {
+  const { upRates, upKernels, resKernels, resDilations, sourceResKernels, sourceResDilations, nFft, hop } = vocoder;
+  const stages = upRates.length;
+  const perStage = [upKernels, sourceResKernels, sourceResDilations];
+  const odd = (kernels: readonly number[]) => kernels.every((kernel) => kernel % 2 === 1);
+  const framed = upKernels.every((kernel, i) => kernel >= (upRates[i] ?? 0) && (kernel - (upRates[i] ?? 0)) % 2 === 0);
+  const rate = config.tokenRate * config.tokenMelRatio * samplesPerFrame(vocoder);
+  return [
+    [
+      perStage.every(({ length }) => length === stages),
+      "vocoder.upRates",
+      upRates,
+      "as many as upKernels, sourceResKernels and sourceResDilations",
+    ],
+    [
+      resDilations.length === resKernels.length,
+      "vocoder.resDilations",
+      resDilations,
+      "one list for each of resKernels",
+    ],
+    [framed, "vocoder.upKernels", upKernels, `upRates ${JSON.stringify(upRates)} and an even number more each`],
+    [odd(resKernels), "vocoder.resKernels", resKernels, "odd numbers"],
+    [odd(sourceResKernels), "vocoder.sourceResKernels", sourceResKernels, "odd numbers"],
+    [vocoder.base % 2 ** stages === 0, "vocoder.base", vocoder.base, `a multiple of 2^${stages}`],
+    [nFft % (2 * hop) === 0, "vocoder.nFft", nFft, `a multiple of twice the hop ${hop}`],
+    [vocoder.melBins === config.mel.bins, "vocoder.melBins", vocoder.melBins, `mel.bins ${config.mel.bins}`],
+    [
+      rate === config.sampleRate,
+      "sampleRate",
+      config.sampleRate,
+      `tokenRate · tokenMelRatio · hop · the product of upRates = ${rate}`,
+    ],
+  ];
+}
+
+function melRules({ nFft, hop, win, fMin, fMax }: MelConfig, sampleRate: number): Rule[] {
+  const high = fMax ?? sampleRate / 2;
+  return [
+    [hop <= nFft, "mel.hop", hop, `at most nFft ${nFft}`],
+    [win <= nFft, "mel.win", win, `at most nFft ${nFft}`],
+    [fMin >= 0 && fMin < high, "mel.fMin", fMin, `a number from 0 to less than fMax ${high}`],
+  ];
 }
 
 function optional(json: Lookup, name: string, schema: Schema): Record<string, unknown> {
@@ -178,6 +241,7 @@ function section(json: Lookup, prefix: string, schema: Schema): Record<string, u
 }
 
 function field(json: Lookup, path: string, kind: Kind): unknown {
+  if (typeof kind !== "string") return json.int(path, undefined, ...kind);
   switch (kind) {
     case "int":
       return json.int(path, undefined, 1);
@@ -186,8 +250,8 @@ function field(json: Lookup, path: string, kind: Kind): unknown {
     case "number":
       return json.number(path);
     case "ints":
-      return json.ints(path);
+      return json.ints(path, MAX_ITEM);
     case "lists":
-      return json.intLists(path);
+      return json.intLists(path, MAX_ITEM);
   }
 }

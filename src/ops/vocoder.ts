@@ -75,16 +75,18 @@ export function snake(g: Graph, x: Tensor, alpha: Tensor): Tensor {
 /** leaky( mean of the tensors ), all of one shape; a slope of 1 leaves the mean as it is. */
 export function leakyMean(g: Graph, tensors: readonly Tensor[], slope = 1): Tensor {
   const [first, ...rest] = tensors;
-  if (!first || rest.length === 0) throw new InternalError(`${g.label}: a mean of ${tensors.length} tensors`);
+  if (!first) throw new InternalError(`${g.label}: a mean of no tensors`);
   const count = elements(first.shape);
+  // A single tensor is the mean of itself twice.
+  const others = rest.length > 0 ? rest : [first];
   let sum = first;
-  for (const [index, b] of rest.entries()) {
-    const last = index === rest.length - 1;
+  for (const [index, b] of others.entries()) {
+    const last = index === others.length - 1;
     const out = g.temp("leakyMean", first.shape);
     g.add(
       leakySumKernel,
       { vec: vecOf(dim(first, -1)) },
-      { count, scale: last ? 1 / tensors.length : 1, slope: last ? slope : 1 },
+      { count, scale: last ? 1 / (others.length + 1) : 1, slope: last ? slope : 1 },
       { a: sum, b, out },
     );
     sum = out;

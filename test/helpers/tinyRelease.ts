@@ -10,7 +10,7 @@ import { floats, type Saved, torchFile } from "./torchFile.js";
 export const TINY: Config = {
   format: "cosyvoice-webgpu-1",
   generation: "cosyvoice2",
-  sampleRate: 24000,
+  sampleRate: 8000,
   tokenRate: 25,
   tokenMelRatio: 2,
   lm: {
@@ -101,7 +101,7 @@ export const TINY: Config = {
     bottleneck: 6,
     embedding: 7,
   },
-  mel: { nFft: 1920, hop: 480, win: 1920, bins: 5, fMin: 0, fMax: 8000 },
+  mel: { nFft: 640, hop: 160, win: 640, bins: 5, fMin: 0, fMax: 4000 },
 };
 
 /** Values that depend on the name alone, about -1 .. 1. */
@@ -324,7 +324,7 @@ const BLANK = {
 
 const YAML = `
 __set_seed1: !apply:random.seed [1986]
-sample_rate: 24000
+sample_rate: 8000
 token_frame_rate: 25
 token_mel_ratio: 2
 chunk_size: 25
@@ -359,6 +359,9 @@ hift: !new:cosyvoice.hifigan.generator.HiFTGenerator
     source_resblock_kernel_sizes: [7, 11]
     source_resblock_dilation_sizes: [[1, 3], [1, 3]]
 feat_extractor: !name:matcha.utils.audio.mel_spectrogram
+    n_fft: 640
+    hop_size: 160
+    win_size: 640
     num_mels: 5
-    fmax: 8000
+    fmax: 4000
 `;
