@@ -14,6 +14,7 @@
 import { wgsl } from "wgsl-preprocessor/wgsl-preprocessor.js";
 import { declarations, defineKernel } from "../src/gpu/kernel.js";
 import { type ConvConstants, convBindings, convParams, convReaders } from "./conv1dFragments.js";
+import { multiplyTile, tileMemory } from "./tileFragments.js";
 
 export type Conv1dConstants = ConvConstants & {
   /** Threads along rows and along channels; the tile is 4 times that. */
@@ -39,14 +40,8 @@ export const conv1d = defineKernel({
   ] as Conv1dConstants[],
   wgsl: (constants) => wgsl /* wgsl */`
 ${declarations(convBindings(constants), convParams)}
-const THREADS = ${constants.threads}u;
-const TILE = 4u * THREADS;
-const STEP = 4u; // vec4s of channels per stage
-const ITEMS = TILE * STEP / (THREADS * THREADS); // that a thread loads per stage, of each operand
-const PITCH = TILE + 1u;
 const UPSAMPLE = ${constants.upsample}u;
-var<workgroup> xTile: array<vec4f, PITCH * STEP>;
-var<workgroup> wTile: array<vec4f, PITCH * STEP>;
+${tileMemory(constants.threads)}
 
 ${convReaders(constants)}
 @compute @workgroup_size(THREADS, THREADS)
@@ -84,19 +79,7 @@ fn conv1d(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) loc
         xTile[item % STEP * PITCH + item / STEP] = v;
         wTile[item % STEP * PITCH + item / STEP] = w;
       }
-      workgroupBarrier();
-      for (var k = 0u; k < STEP; k++) {
-        let at = k * PITCH + local.x;
-        let w0 = wTile[at];
-        let w1 = wTile[at + THREADS];
-        let w2 = wTile[at + 2u * THREADS];
-        let w3 = wTile[at + 3u * THREADS];
-        for (var r = 0u; r < 4u; r++) {
-          let v = xTile[k * PITCH + local.y + r * THREADS];
-          sums[r] += vec4f(dot(v, w0), dot(v, w1), dot(v, w2), dot(v, w3));
-        }
-      }
-      workgroupBarrier();
+      ${multiplyTile}
     }
   }
   for (var r = 0u; r < 4u; r++) {

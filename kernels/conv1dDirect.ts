@@ -10,6 +10,7 @@
 import { wgsl } from "wgsl-preprocessor/wgsl-preprocessor.js";
 import { declarations, defineKernel } from "../src/gpu/kernel.js";
 import { type ConvConstants, convBindings, convParams, convReaders } from "./conv1dFragments.js";
+import { blockSums, multiplyBlock } from "./tileFragments.js";
 
 /** Threads along rows and along channels. */
 const THREADS = 8;
@@ -86,10 +87,7 @@ fn conv1dDirect(@builtin(global_invocation_id) id: vec3u) {
   let c1 = min(col + 1u, lastCol) * params.taps;
   let c2 = min(col + 2u, lastCol) * params.taps;
   let c3 = min(col + 3u, lastCol) * params.taps;
-  var s0 = vec4f();
-  var s1 = vec4f();
-  var s2 = vec4f();
-  var s3 = vec4f();
+  ${blockSums}
   for (var tap = 0u; tap < params.taps; tap++) {
     let offset = tap * params.dilation;
     let f0 = frameOf(r0, offset);
@@ -105,10 +103,7 @@ fn conv1dDirect(@builtin(global_invocation_id) id: vec3u) {
       let v1 = f1.inside * x4(f1.at, i);
       let v2 = f2.inside * x4(f2.at, i);
       let v3 = f3.inside * x4(f3.at, i);
-      s0 += vec4f(dot(v0, w0), dot(v0, w1), dot(v0, w2), dot(v0, w3));
-      s1 += vec4f(dot(v1, w0), dot(v1, w1), dot(v1, w2), dot(v1, w3));
-      s2 += vec4f(dot(v2, w0), dot(v2, w1), dot(v2, w2), dot(v2, w3));
-      s3 += vec4f(dot(v3, w0), dot(v3, w1), dot(v3, w2), dot(v3, w3));
+      ${multiplyBlock}
     }
   }
   store(row, col, s0);

@@ -16,6 +16,7 @@ import {
   transposeParams,
   transposeReaders,
 } from "./convTranspose1dFragments.js";
+import { multiplyTile, tileMemory } from "./tileFragments.js";
 
 export type ConvTranspose1dConstants = TransposeConstants & {
   /** Threads along rows and along channels; the tile is 4 times that. */
@@ -39,13 +40,7 @@ export const convTranspose1d = defineKernel({
   ] as ConvTranspose1dConstants[],
   wgsl: (constants) => wgsl /* wgsl */`
 ${declarations(transposeBindings(constants), transposeParams)}
-const THREADS = ${constants.threads}u;
-const TILE = 4u * THREADS;
-const STEP = 4u; // vec4s of channels per stage
-const ITEMS = TILE * STEP / (THREADS * THREADS); // that a thread loads per stage, of each operand
-const PITCH = TILE + 1u;
-var<workgroup> xTile: array<vec4f, PITCH * STEP>;
-var<workgroup> wTile: array<vec4f, PITCH * STEP>;
+${tileMemory(constants.threads)}
 
 ${transposeReaders(constants)}
 @compute @workgroup_size(THREADS, THREADS)
@@ -72,19 +67,7 @@ fn convTranspose1d(@builtin(workgroup_id) group: vec3u, @builtin(local_invocatio
         xTile[item % STEP * PITCH + item / STEP] = v;
         wTile[item % STEP * PITCH + item / STEP] = w;
       }
-      workgroupBarrier();
-      for (var k = 0u; k < STEP; k++) {
-        let at = k * PITCH + local.x;
-        let w0 = wTile[at];
-        let w1 = wTile[at + THREADS];
-        let w2 = wTile[at + 2u * THREADS];
-        let w3 = wTile[at + 3u * THREADS];
-        for (var r = 0u; r < 4u; r++) {
-          let v = xTile[k * PITCH + local.y + r * THREADS];
-          sums[r] += vec4f(dot(v, w0), dot(v, w1), dot(v, w2), dot(v, w3));
-        }
-      }
-      workgroupBarrier();
+      ${multiplyTile}
     }
   }
   for (var r = 0u; r < 4u; r++) {

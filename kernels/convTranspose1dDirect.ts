@@ -14,6 +14,7 @@ import {
   transposeParams,
   transposeReaders,
 } from "./convTranspose1dFragments.js";
+import { blockSums, multiplyBlock } from "./tileFragments.js";
 
 /** Threads along rows and along channels. */
 const THREADS = 8;
@@ -69,10 +70,7 @@ fn convTranspose1dDirect(@builtin(global_invocation_id) id: vec3u) {
   let c1 = min(col + 1u, lastCol) * params.taps;
   let c2 = min(col + 2u, lastCol) * params.taps;
   let c3 = min(col + 3u, lastCol) * params.taps;
-  var s0 = vec4f();
-  var s1 = vec4f();
-  var s2 = vec4f();
-  var s3 = vec4f();
+  ${blockSums}
   for (var tap = phase; tap < params.taps; tap += params.stride) {
     let q = i32(row) - i32(tap / params.stride);
     for (var i = 0u; i < params.stride4; i++) {
@@ -84,10 +82,7 @@ fn convTranspose1dDirect(@builtin(global_invocation_id) id: vec3u) {
       let v1 = row4(q + 1, i);
       let v2 = row4(q + 2, i);
       let v3 = row4(q + 3, i);
-      s0 += vec4f(dot(v0, w0), dot(v0, w1), dot(v0, w2), dot(v0, w3));
-      s1 += vec4f(dot(v1, w0), dot(v1, w1), dot(v1, w2), dot(v1, w3));
-      s2 += vec4f(dot(v2, w0), dot(v2, w1), dot(v2, w2), dot(v2, w3));
-      s3 += vec4f(dot(v3, w0), dot(v3, w1), dot(v3, w2), dot(v3, w3));
+      ${multiplyBlock}
     }
   }
   storeRow(row, phase, col, s0);

@@ -10,6 +10,7 @@
 import { wgsl } from "wgsl-preprocessor/wgsl-preprocessor.js";
 import { declarations, defineKernel } from "../src/gpu/kernel.js";
 import { type Activation, activate, openWeight, type WeightElem } from "./fragments.js";
+import { multiplyTile, tileMemory } from "./tileFragments.js";
 
 export type MatmulConstants = {
   /** Storage of the weight, whose rows are padded with zeros to a multiple of 4. */
@@ -52,12 +53,7 @@ export const matmul = defineKernel({
   ] as MatmulConstants[],
   wgsl: (constants) => wgsl /* wgsl */`
 ${declarations(bindings(constants), params)}
-const THREADS = ${constants.threads}u;
-const TILE = 4u * THREADS;
-const STEP = 4u; // vec4s of k per stage
-const PITCH = TILE + 1u;
-var<workgroup> xTile: array<vec4f, PITCH * STEP>;
-var<workgroup> wTile: array<vec4f, PITCH * STEP>;
+${tileMemory(constants.threads)}
 
 ${openWeight("weight", constants.elem)}
 ${activate(constants.activation)}
@@ -92,19 +88,7 @@ fn matmul(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) loc
       if (col < params.cols && k4 < params.stride4) { w = weight4(col * params.stride4 + k4); }
       wTile[at] = w;
     }
-    workgroupBarrier();
-    for (var k = 0u; k < STEP; k++) {
-      let at = k * PITCH + local.x;
-      let w0 = wTile[at];
-      let w1 = wTile[at + THREADS];
-      let w2 = wTile[at + 2u * THREADS];
-      let w3 = wTile[at + 3u * THREADS];
-      for (var r = 0u; r < 4u; r++) {
-        let v = xTile[k * PITCH + local.y + r * THREADS];
-        sums[r] += vec4f(dot(v, w0), dot(v, w1), dot(v, w2), dot(v, w3));
-      }
-    }
-    workgroupBarrier();
+    ${multiplyTile}
   }
   for (var r = 0u; r < 4u; r++) {
     let row = firstRow + local.y + r * THREADS;
