@@ -22,6 +22,7 @@ from .features import make_features
 from .recipe import table
 from .report import write_report
 from .run import Run
+from .spelling import make_spelling
 from .train import train
 
 SENTENCES = """
@@ -66,6 +67,7 @@ def toy(
     yield _timed("features", lambda: make_features(run, processes=1).record["counts"])
     yield _timed("train tokenizer", lambda: train(run, recipe, "tokenizer"))
     yield _timed("encode", lambda: encode(run, processes=1).record["counts"])
+    yield _timed("spelling", lambda: make_spelling(run, None, processes=1).record["counts"])
     for name in ("vocoder", "flow", "lm"):
         yield _timed(f"train {name}", lambda name=name: train(run, recipe, name))
     yield _timed("export", lambda: sorted(export(run, recipe, release / "model")["files"]))
