@@ -2,6 +2,7 @@
 import type { MelConfig } from "../config.js";
 import { InputError } from "../errors.js";
 import { Fft } from "./fft.js";
+import { FilterBank } from "./filterBank.js";
 
 /** Added to the power before its root, and the smallest mel value before its logarithm. */
 const POWER_FLOOR = 1e-9;
@@ -22,8 +23,11 @@ function melToHz(mel: number): number {
   return mel < linear ? mel * HZ_PER_MEL : LINEAR_TO_HZ * Math.exp((mel - linear) / MELS_PER_E);
 }
 
+/** What the filters depend on. */
+type MelRange = Pick<MelConfig, "nFft" | "bins" | "fMin" | "fMax">;
+
 /** Triangles of equal area, evenly spaced on Slaney's scale (librosa's default): [bins, nFft / 2 + 1]. */
-export function melFilters({ nFft, bins, fMin, fMax }: MelConfig, rate: number): Float32Array {
+export function melFilters({ nFft, bins, fMin, fMax }: MelRange, rate: number): Float32Array {
   const low = hzToMel(fMin);
   const high = hzToMel(fMax ?? rate / 2);
   const edges = Array.from({ length: bins + 2 }, (_, i) => melToHz(low + ((high - low) * i) / (bins + 1)));
@@ -51,8 +55,8 @@ export function mel24k(samples: Float32Array, mel: MelConfig, rate: number): Flo
   if (samples.length <= pad) {
     throw new InputError(`a mel spectrogram needs more than ${pad} samples, got ${samples.length}`);
   }
-  const filters = melFilters(mel, rate);
   const columns = Math.floor(nFft / 2) + 1;
+  const filters = new FilterBank(melFilters(mel, rate), columns);
   const fft = new Fft(nFft);
   // A window shorter than the transform stands in its middle.
   const before = Math.floor((nFft - win) / 2);
@@ -64,6 +68,7 @@ export function mel24k(samples: Float32Array, mel: MelConfig, rate: number): Flo
   const out = new Float32Array(frames * bins);
   const frame = new Float64Array(nFft);
   const magnitudes = new Float64Array(columns);
+  const row = new Float64Array(bins);
   for (let f = 0; f < frames; f++) {
     for (let n = 0; n < nFft; n++) {
       const i = last - Math.abs(last - Math.abs(f * hop + n - pad));
@@ -73,11 +78,8 @@ export function mel24k(samples: Float32Array, mel: MelConfig, rate: number): Flo
     for (let k = 0; k < columns; k++) {
       magnitudes[k] = Math.sqrt((re[k] as number) ** 2 + (im[k] as number) ** 2 + POWER_FLOOR);
     }
-    for (let b = 0; b < bins; b++) {
-      let sum = 0;
-      for (let k = 0; k < columns; k++) sum += (filters[b * columns + k] as number) * (magnitudes[k] as number);
-      out[f * bins + b] = Math.log(Math.max(sum, MEL_FLOOR));
-    }
+    filters.apply(magnitudes, row);
+    for (let b = 0; b < bins; b++) out[f * bins + b] = Math.log(Math.max(row[b] as number, MEL_FLOOR));
   }
   return out;
 }

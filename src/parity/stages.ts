@@ -1,5 +1,8 @@
 /** What each stage of the contract is given and what it must reproduce. One entry per stage, in the order of the pipeline. */
+import { FBANK_BINS, fbank } from "../audio/fbank.js";
 import { mel24k } from "../audio/mel.js";
+import { resample } from "../audio/resample.js";
+import { whisperMel } from "../audio/whisperMel.js";
 import type { Component, Config } from "../config.js";
 import { streamSpeech, type TokensToSpeak } from "../stream.js";
 import type { Case } from "./bundle.js";
@@ -182,11 +185,45 @@ const mel: Stage = {
   },
 };
 
+const resampling: Stage = {
+  inputs: ["samples", "from", "to"],
+  outputs: ["samples_out"],
+  needs: [],
+  async run(_engine, test) {
+    const samples = await test.floats("samples", [null]);
+    return { samples_out: list(resample(samples, await test.number("from"), await test.number("to"))) };
+  },
+};
+
+const whisper: Stage = {
+  inputs: ["samples"],
+  outputs: ["log_mel"],
+  needs: [],
+  async run(_engine, test) {
+    const { mel, frames } = whisperMel(await test.floats("samples", [null]));
+    const bins = mel.length / frames;
+    return { log_mel: { shape: [bins, frames], data: transposed(mel, frames, bins) } };
+  },
+};
+
+const filterbank: Stage = {
+  inputs: ["samples"],
+  outputs: ["fbank"],
+  needs: [],
+  async run(_engine, test) {
+    const data = fbank(await test.floats("samples", [null]));
+    return { fbank: { shape: [data.length / FBANK_BINS, FBANK_BINS], data } };
+  },
+};
+
 /** The Gaussian noise of the harmonic source is zero in the reference's speech. */
 const QUIET = { seed: 0, sourceNoise: false };
 
 export const STAGES: ReadonlyMap<string, Stage> = new Map([
+  ["resample", resampling],
   ["mel24k", mel],
+  ["whisper_mel", whisper],
+  ["fbank", filterbank],
   ["lm", lm],
   ["lm_greedy", lmGreedy],
   ["nucleus", nucleus],
@@ -209,10 +246,7 @@ export const NOT_BUILT: ReadonlyMap<string, StageFacts> = new Map([
       needs: ["lm"],
     },
   ],
-  ["resample", { inputs: ["samples", "from", "to"], outputs: ["samples_out"], needs: [] }],
-  ["whisper_mel", { inputs: ["samples"], outputs: ["log_mel"], needs: [] }],
   ["speech_tokenizer", { inputs: ["samples"], outputs: ["hidden", "ids"], needs: ["speechTokenizer"] }],
-  ["fbank", { inputs: ["samples"], outputs: ["fbank"], needs: [] }],
   ["speaker", { inputs: ["samples"], outputs: ["embedding"], needs: ["speaker"] }],
 ]);
 

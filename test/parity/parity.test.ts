@@ -28,7 +28,7 @@ async function parity(bundlePath: string, dtype: "f32" | "f16", adapter: string,
   }
 }
 
-const NOT_BUILT = ["lm_bistream", "speech_tokenizer", "speaker", "fbank", "whisper_mel", "resample"];
+const NOT_BUILT = ["lm_bistream", "speech_tokenizer", "speaker"];
 
 describe.each(adapterNames)("on %s", (adapter) => {
   test.each([
