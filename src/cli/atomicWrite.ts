@@ -1,19 +1,53 @@
 /** Writing a file so that its name only ever stands for a whole one. */
-import { rename, rm, writeFile } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import { access, constants, open, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { FileError } from "../errors.js";
 import { asFileError } from "../platform/nodeFiles.js";
 
 /**
- * Writes beside the target and renames. A device such as /dev/null or a pipe is written directly.
+ * Writes beside the target and renames; a link stays a link. What is there and no file (a device, a pipe) is written directly.
  * @throws FileError naming the path and what the system said.
  */
 export async function atomicWrite(path: string, data: Uint8Array | string): Promise<void> {
-  const direct = path.startsWith("/dev/");
-  const partial = direct ? path : `${path}.partial-${process.pid}`;
+  const { target, direct } = await place(path);
+  const partial = partialOf(target);
   try {
-    await writeFile(partial, data);
-    if (!direct) await rename(partial, path);
+    await writeFile(direct ? target : partial, data);
+    if (!direct) await rename(partial, target);
   } catch (error) {
     if (!direct) await rm(partial, { force: true }).catch(() => undefined);
     throw asFileError(error, path);
   }
+}
+
+/**
+ * Fails before the work rather than after it, with what `atomicWrite` would fail with. It makes the partial file and removes it, since
+ * permission bits say little about a network's or a read-only file system.
+ * @throws FileError
+ */
+export async function requireWritable(path: string): Promise<void> {
+  const folder = await stat(dirname(path)).catch(() => undefined);
+  if (!folder?.isDirectory()) throw new FileError(`${path}: the folder ${dirname(path)} does not exist`);
+  try {
+    const { target, there, direct } = await place(path);
+    if (there?.isDirectory()) throw new FileError(`${path}: it is a folder, name a file`);
+    if (there) await access(target, constants.W_OK);
+    if (direct) return;
+    await (await open(partialOf(target), "w")).close();
+    await rm(partialOf(target), { force: true });
+  } catch (error) {
+    throw asFileError(error, path);
+  }
+}
+
+/** Where a path leads, and whether what is there must be written to rather than replaced. */
+async function place(path: string): Promise<{ target: string; there: Stats | undefined; direct: boolean }> {
+  const target = await realpath(path).catch(() => path);
+  const there = await stat(target).catch(() => undefined);
+  return { target, there, direct: there !== undefined && !there.isFile() };
+}
+
+function partialOf(target: string): string {
+  return `${target}.partial-${process.pid}`;
 }

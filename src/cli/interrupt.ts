@@ -8,6 +8,11 @@ const controller = new AbortController();
 /** Fires when the user presses Ctrl-C (or the process is asked to end). */
 export const interrupted: AbortSignal = controller.signal;
 
+/** Asks the work to stop and clean up, as Ctrl-C does. */
+export function cancelWork(): void {
+  controller.abort();
+}
+
 /** Starts listening. Called once, by `main`. */
 export function listenForInterrupts(): void {
   for (const name of ["SIGINT", "SIGTERM"] as const) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * The command line. Results a script wants go to stdout, everything else to stderr. Exit status: 0 done, 1 a bad input or a failed
- * run, 2 bad usage, 130 interrupted.
+ * run, 2 bad usage, 130 interrupted, 141 nobody reads stdout any more.
  */
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
@@ -12,6 +12,7 @@ import { registerDoctor } from "./doctor.js";
 import { INTERRUPTED_STATUS, interrupted, listenForInterrupts } from "./interrupt.js";
 import { registerNormalize } from "./normalize.js";
 import { example, globalOptions } from "./options.js";
+import { finish, lostOutput, watchOutput } from "./output.js";
 import { registerParity } from "./parity.js";
 import { registerSpeak } from "./speak.js";
 
@@ -19,10 +20,7 @@ const BAD_USAGE = 2;
 
 async function main(): Promise<number> {
   listenForInterrupts();
-  // A reader that goes away (`cosyvoice … | head`) is no error of ours.
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
-  }
+  watchOutput();
   const program = createProgram();
   try {
     await program.parseAsync();
@@ -57,8 +55,8 @@ function createProgram(): Command {
 function report(error: unknown, debug: boolean): number {
   // Commander has written its own line, or the help that was asked for.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : BAD_USAGE;
-  if (error instanceof CancelledError || interrupted.aborted) {
-    process.stderr.write("cancelled\n");
+  if (error instanceof CancelledError || (interrupted.aborted && !lostOutput())) {
+    if (!lostOutput()) process.stderr.write("cancelled\n");
     return INTERRUPTED_STATUS;
   }
   const message = error instanceof Error ? error.message : String(error);
@@ -78,7 +76,5 @@ function oneLine(text: string): string {
   return text.trim().replace(/\s*\n\s*/g, " ");
 }
 
-const status = await main();
-// Dawn keeps threads alive, so the process must be ended; what was written to a pipe must be out first.
-for (const stream of [process.stdout, process.stderr]) await new Promise((resolve) => stream.write("", resolve));
-process.exit(status);
+// Dawn keeps threads alive, so the process must be ended.
+process.exit(await finish(await main()));

@@ -1,13 +1,9 @@
 /** `cosyvoice speak`: text to a WAV file. */
-import { stat } from "node:fs/promises";
-import { dirname } from "node:path";
 import type { Command } from "commander";
-import { mel24k } from "../audio/mel.js";
 import { encodeWav } from "../audio/wav.js";
 import type { WeightDtype } from "../checkpoint/model.js";
 import { CosyVoice, checkRequest, type Speech } from "../cosyvoice.js";
-import { FileError } from "../errors.js";
-import { atomicWrite } from "./atomicWrite.js";
+import { atomicWrite, requireWritable } from "./atomicWrite.js";
 import { boxedModel } from "./boxedModel.js";
 import { interrupted } from "./interrupt.js";
 import {
@@ -19,8 +15,9 @@ import {
   positiveNumber,
   wholeNumber,
 } from "./options.js";
+import { writeStdout } from "./output.js";
 import { showProgress } from "./progress.js";
-import { spectrogramPng } from "./spectrogram.js";
+import { drawSpectrogram } from "./spectrogram.js";
 import { textOf } from "./textInput.js";
 
 interface Options {
@@ -64,7 +61,7 @@ export function registerSpeak(program: Command): void {
       ),
     )
     .action(async (text: string | undefined, options: Options, command: Command) => {
-      await requireWritable(options.output);
+      if (options.output !== STDOUT) await requireWritable(options.output);
       if (options.spectrogram !== undefined) await requireWritable(options.spectrogram);
       const spoken = await speak(
         await textOf(text, options.textFile, command),
@@ -74,12 +71,15 @@ export function registerSpeak(program: Command): void {
       // The WAV itself may have gone to stdout.
       const out = options.output === STDOUT ? process.stderr : process.stdout;
       out.write(options.json ? `${JSON.stringify(facts(spoken, options), null, 2)}\n` : summary(spoken, options));
+      if (options.spectrogram !== undefined) {
+        await drawSpectrogram(options.spectrogram, spoken.speech, spoken.tts.config.mel);
+      }
     });
 }
 
 interface Spoken {
   readonly speech: Speech;
-  readonly tts: Pick<CosyVoice, "adapter" | "dtype">;
+  readonly tts: Pick<CosyVoice, "adapter" | "config" | "dtype">;
   /** As it was before the engine let go of everything. */
   readonly memory: CosyVoice["memory"];
 }
@@ -114,25 +114,12 @@ async function speak(text: string, options: Options, adapter: string | undefined
       })
       .finally(() => speaking.stop());
     const wav = encodeWav(speech.samples, speech.sampleRate);
-    if (options.spectrogram !== undefined) {
-      const mel = mel24k(speech.samples, tts.config.mel, speech.sampleRate);
-      await atomicWrite(options.spectrogram, spectrogramPng(mel, tts.config.mel.bins));
-    }
-    if (output === STDOUT) process.stdout.write(wav);
+    if (output === STDOUT) await writeStdout(wav);
     else await atomicWrite(output, wav);
     return { speech, tts, memory: tts.memory };
   } finally {
     tts.destroy();
   }
-}
-
-/** Fails before the work rather than after it. */
-async function requireWritable(path: string): Promise<void> {
-  if (path === STDOUT) return;
-  const folder = await stat(dirname(path)).catch(() => undefined);
-  if (!folder?.isDirectory()) throw new FileError(`${path}: the folder ${dirname(path)} does not exist`);
-  const there = await stat(path).catch(() => undefined);
-  if (there?.isDirectory()) throw new FileError(`${path}: it is a folder, name a file`);
 }
 
 function facts({ speech, tts, memory }: Spoken, { output, seed, speed, normalize }: Options) {

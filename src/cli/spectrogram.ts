@@ -1,5 +1,9 @@
 /** A log-mel spectrogram as a PNG: time to the right, pitch upwards, bright is loud. */
 import { encode } from "fast-png";
+import { mel24k } from "../audio/mel.js";
+import type { MelConfig } from "../config.js";
+import { InputError } from "../errors.js";
+import { atomicWrite } from "./atomicWrite.js";
 
 /** Pixels per mel bin and per frame; long speech gets several frames per column instead. */
 const BIN_HEIGHT = 4;
@@ -17,6 +21,25 @@ const STOPS: readonly (readonly [lightness: number, a: number, b: number])[] = [
   [0.74, 0.13, 0.12],
   [0.96, -0.02, 0.1],
 ];
+
+/**
+ * Draws speech into a PNG file.
+ * @throws InputError for speech too short to have a spectrum, FileError when the file cannot be written
+ */
+export async function drawSpectrogram(
+  path: string,
+  { samples, sampleRate }: { readonly samples: Float32Array; readonly sampleRate: number },
+  mel: MelConfig,
+): Promise<void> {
+  let values: Float32Array;
+  try {
+    values = mel24k(samples, mel, sampleRate);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError(`${path}: there is no picture of so short a speech, ${error.message}`, { cause: error });
+  }
+  await atomicWrite(path, spectrogramPng(values, mel.bins));
+}
 
 /**
  * @param mel natural-log mel [frames, bins]

@@ -1,6 +1,7 @@
 /** Runs the command line as a user does: a process of its own, from the compiled files. */
-import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, existsSync, openSync } from "node:fs";
+import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 
 const main = fileURLToPath(new URL("../../dist/src/cli/main.js", import.meta.url));
@@ -16,21 +17,28 @@ export interface RunOptions {
   readonly input?: string;
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Where stdout goes instead: a file, or "closed" for a pipe that nobody reads. */
+  readonly stdout?: string;
   /** Sends this signal once stderr holds the text. */
   readonly interrupt?: { readonly at: string; readonly signal: NodeJS.Signals };
 }
 
 export function cosyvoice(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
   if (!existsSync(main)) throw new Error(`${main} is not there; run "npm run build" first`);
+  const toFile = options.stdout !== undefined && options.stdout !== "closed";
+  const fd = toFile ? openSync(options.stdout as string, "w") : undefined;
   const child = spawn(process.execPath, [main, ...args], {
     ...(options.cwd ? { cwd: options.cwd } : {}),
     env: { ...process.env, COSYVOICE_ADAPTER: "swiftshader", ...options.env },
-  });
+    stdio: ["pipe", fd ?? "pipe", "pipe"],
+  }) as ChildProcess & { readonly stdin: Writable; readonly stderr: Readable };
+  if (fd !== undefined) closeSync(fd);
   let stdout = "";
   let stderr = "";
-  child.stdout.on("data", (chunk: Buffer) => {
+  child.stdout?.on("data", (chunk: Buffer) => {
     stdout += chunk;
   });
+  if (options.stdout === "closed") child.stdout?.destroy();
   child.stderr.on("data", (chunk: Buffer) => {
     stderr += chunk;
     if (options.interrupt && stderr.includes(options.interrupt.at)) child.kill(options.interrupt.signal);
