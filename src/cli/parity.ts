@@ -1,14 +1,14 @@
 /** `cosyvoice parity`: this machine's GPU held against a reference bundle. */
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { findAdapter, openFolder } from "#platform";
 import { openModel, type WeightDtype } from "../checkpoint/model.js";
-import { CosyVoiceError } from "../errors.js";
+import { CosyVoiceError, InputError } from "../errors.js";
 import { reportAdapter } from "../gpu/adapterReport.js";
 import { Device } from "../gpu/device.js";
 import { openBundle } from "../parity/bundle.js";
-import { countRows, runParity } from "../parity/parity.js";
+import { countRows, runParity, unknownStage } from "../parity/parity.js";
 import { makeReport, type ParityReport, type Row, tableFoot, tableHead, tableRow } from "../parity/report.js";
-import { atomicWrite } from "./atomicWrite.js";
+import { atomicWrite, requireWritable } from "./atomicWrite.js";
 import { interrupted } from "./interrupt.js";
 import { commaList, dtypeOption, example, globalOptions } from "./options.js";
 import { showProgress } from "./progress.js";
@@ -29,12 +29,13 @@ export function registerParity(program: Command): void {
     )
     .argument("<model>", "a converted model folder, or the bundle's own model/")
     .requiredOption("--reference <bundle>", "the bundle: reference.safetensors, text.json")
-    .option("--stages <list>", "only these stages, separated by commas", commaList)
+    .option("--stages <list>", "only these stages, separated by commas", parseStages)
     .addOption(dtypeOption())
     .option("--json <file>", "also write the rows as JSON")
     .addHelpText("after", example("cosyvoice parity bundle/model --reference bundle --stages flow,vocoder --dtype f16"))
     .action(async (path: string, options: Options, command: Command) => {
-      const report = await run(path, options, globalOptions(command).adapter);
+      if (options.json !== undefined) await requireWritable(options.json);
+      const report = await run(path, options, command);
       process.stdout.write(`${tableFoot(report)}\n`);
       if (options.json !== undefined) await atomicWrite(options.json, `${JSON.stringify(report, null, 2)}\n`);
       if (report.failed > 0) {
@@ -43,14 +44,17 @@ export function registerParity(program: Command): void {
     });
 }
 
-async function run(path: string, { reference, stages, dtype }: Options, adapter?: string): Promise<ParityReport> {
+async function run(path: string, { reference, stages, dtype }: Options, command: Command): Promise<ParityReport> {
   const bundle = await openBundle(await openFolder(reference));
   try {
+    const unknown = unknownStage(stages, bundle);
+    if (unknown !== undefined) command.error(`error: ${unknown}`);
+    const total = countRows(bundle, stages);
+    if (total === 0) throw new InputError(`${reference}: it has no case of ${stages?.join(", ") ?? "any stage"}`);
     const model = await openModel(await openFolder(path), dtype ? { dtype } : {});
     try {
-      const found = await findAdapter(adapter);
+      const found = await findAdapter(globalOptions(command).adapter);
       const device = await Device.open(found);
-      const total = countRows(bundle, stages);
       // On a terminal the growing table is the progress; a bar would be written over it.
       const progress = process.stdout.isTTY ? undefined : showProgress("parity");
       const rows: Row[] = [];
@@ -73,4 +77,10 @@ async function run(path: string, { reference, stages, dtype }: Options, adapter?
   } finally {
     await bundle.close();
   }
+}
+
+function parseStages(text: string): string[] {
+  const stages = commaList(text);
+  if (stages.length === 0) throw new InvalidArgumentError("It names no stage.");
+  return stages;
 }

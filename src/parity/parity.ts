@@ -31,7 +31,8 @@ export async function* runParity(
   device: Device,
   { stages, signal }: ParityOptions = {},
 ): AsyncGenerator<Row> {
-  requireKnown(stages, bundle);
+  const unknown = unknownStage(stages, bundle);
+  if (unknown !== undefined) throw new InputError(unknown);
   const wanted = (stage: string) => stages === undefined || stages.includes(stage);
   const engine = new Engine(device, model);
   try {
@@ -63,7 +64,8 @@ export function countRows(bundle: Bundle, stages: readonly string[] | undefined)
   return outputs + fields;
 }
 
-function requireKnown(stages: readonly string[] | undefined, bundle: Bundle): void {
+/** What is wrong with the first stage that neither the contract nor the bundle knows; undefined when there is none. */
+export function unknownStage(stages: readonly string[] | undefined, bundle: Bundle): string | undefined {
   const known = new Set([
     ...TEXT_STAGES,
     ...STAGES.keys(),
@@ -71,9 +73,8 @@ function requireKnown(stages: readonly string[] | undefined, bundle: Bundle): vo
     ...bundle.cases.map(({ stage }) => stage),
   ]);
   const unknown = stages?.find((stage) => !known.has(stage));
-  if (unknown !== undefined) {
-    throw new InputError(`no stage is called ${JSON.stringify(unknown)}; there are ${[...known].join(", ")}`);
-  }
+  if (unknown === undefined) return undefined;
+  return `no stage is called ${JSON.stringify(unknown)}; there are ${[...known].join(", ")}`;
 }
 
 /** Stage by stage in the order of the pipeline, so that each part is loaded once; unknown ones last. */

@@ -1,5 +1,9 @@
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { cosyvoice } from "./run.js";
+
+const bundle = fileURLToPath(new URL("../bundles/a", import.meta.url));
 
 const COMMANDS = ["doctor", "convert", "speak", "normalize", "parity", "bench"];
 
@@ -25,6 +29,12 @@ describe("help", () => {
   });
 });
 
+test("npx in a clone runs it", async () => {
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  const { stdout } = await cosyvoice(["--version"]);
+  expect(execFileSync("npx", ["--offline", "cosyvoice", "--version"], { cwd: root, encoding: "utf8" })).toBe(stdout);
+});
+
 describe("bad usage ends with status 2 and one line", () => {
   test.each([
     [["sing"], "unknown command 'sing'"],
@@ -37,6 +47,13 @@ describe("bad usage ends with status 2 and one line", () => {
     [["speak", "hello", "--normalize", "maybe"], "Allowed choices are wetext, none"],
     [["normalize", "hello", "--text-file", "a.txt"], "not both"],
     [["convert", "only-one"], "missing required argument 'model-dir'"],
+    [["parity", "m", "--reference", "b", "--stages", ","], "It names no stage"],
+    [["parity", "m", "--reference", "b", "--stages", ""], "It names no stage"],
+    // The model is not there either: a name is looked up before that is opened.
+    [
+      ["parity", "m", "--reference", bundle, "--stages", "flow,sing"],
+      'no stage is called "sing"; there are tokenizer,',
+    ],
     [["parity", "model"], "required option '--reference <bundle>' not specified"],
   ])("%j", async (args, message) => {
     const { status, stdout, stderr } = await cosyvoice(args);
@@ -62,6 +79,11 @@ describe("bad input ends with status 1 and one line", () => {
     [["normalize", "hello", "--model", "no-such-folder"], "no-such-folder: no such file or folder"],
     [["convert", "no-such-folder", "out"], "no-such-folder: no such file or folder"],
     [["parity", "m", "--reference", "no-such-bundle"], "no-such-bundle: no such file or folder"],
+    [
+      ["parity", "m", "--reference", "b", "--json", "no-such-folder/a.json"],
+      "the folder no-such-folder does not exist",
+    ],
+    [["speak", "hello", "-o", "/proc/a.wav"], "/proc/a.wav: "],
     [["doctor", "--adapter", "abacus"], 'no GPU adapter is called "abacus"'],
   ])("%j", async (args, message) => {
     const { status, stdout, stderr } = await cosyvoice(args);
