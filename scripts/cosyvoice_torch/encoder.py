@@ -1,4 +1,7 @@
-"""The token encoder of the flow: a conformer at 25 Hz, up-sampling by two, a conformer at 50 Hz. Names are those of `flow.pt`."""
+"""
+The token encoder of the flow: a conformer at 25 Hz, up-sampling by two, a conformer at 50 Hz. Names are those of `flow.pt`.
+Everything takes a leading batch axis or none; shapes are given without.
+"""
 
 import math
 
@@ -13,6 +16,17 @@ def chunk_mask(frames: int, chunk: int) -> Tensor:
     """[M, M] bool, mask[query, key]: keys of the query's own chunk and of every earlier one. `chunk >= frames` is full attention, 1 is causal."""
     ends = (torch.arange(frames) // chunk + 1) * chunk
     return torch.arange(frames)[None, :] < ends[:, None]
+
+
+def within(lengths: Tensor, frames: int) -> Tensor:
+    """lengths [B] -> [B, M] bool: what is no padding."""
+    return torch.arange(frames, device=lengths.device) < lengths[:, None]
+
+
+def attention_mask(frames: int, chunk: int, lengths: Tensor | None, device: torch.device) -> Tensor:
+    """[M, M], or [B, 1, M, M] with the keys of a padded batch left out. Every query sees at least one key."""
+    mask = chunk_mask(frames, chunk).to(device)
+    return mask if lengths is None else mask & within(lengths, frames)[:, None, None, :]
 
 
 def relative_positions(frames: int, width: int) -> Tensor:
@@ -31,23 +45,23 @@ class RelativeAttention(nn.Module):
         self.linear_v = nn.Linear(width, width)
         self.linear_out = nn.Linear(width, width)
         self.linear_pos = nn.Linear(width, width, bias=False)
-        self.pos_bias_u = nn.Parameter(torch.empty(heads, self.head_dim))
-        self.pos_bias_v = nn.Parameter(torch.empty(heads, self.head_dim))
+        self.pos_bias_u = nn.Parameter(torch.zeros(heads, self.head_dim))
+        self.pos_bias_v = nn.Parameter(torch.zeros(heads, self.head_dim))
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.view(x.shape[0], self.heads, self.head_dim).transpose(0, 1)  # [H, T, D]
+        return x.unflatten(-1, (self.heads, self.head_dim)).transpose(-3, -2)  # [H, T, D]
 
     def forward(self, x: Tensor, table: Tensor, mask: Tensor) -> Tensor:
-        t = x.shape[0]
+        t = x.shape[-2]
         q, k, v = self._split(self.linear_q(x)), self._split(self.linear_k(x)), self._split(self.linear_v(x))
         p = self._split(self.linear_pos(table))  # [H, 2T - 1, D]
-        content = (q + self.pos_bias_u[:, None]) @ k.transpose(1, 2)
-        position = (q + self.pos_bias_v[:, None]) @ p.transpose(1, 2)  # [H, T, 2T - 1]
-        shifted = (t - 1 - torch.arange(t))[:, None] + torch.arange(t)[None]  # column of offset i - j
-        position = position.gather(2, shifted.expand(self.heads, t, t))
+        content = (q + self.pos_bias_u[:, None]) @ k.mT
+        position = (q + self.pos_bias_v[:, None]) @ p.mT  # [H, T, 2T - 1]
+        # Row i begins at the column of offset i, T - 1 - i: in the flat matrix, every row 2T - 2 after the one before.
+        position = position.flatten(-2)[..., t - 1 :].unfold(-1, t, max(2 * t - 2, 1))
         scores = (content + position) / math.sqrt(self.head_dim)
-        weights = scores.masked_fill(~mask, float("-inf")).softmax(-1).masked_fill(~mask, 0.0)
-        return self.linear_out((weights @ v).transpose(0, 1).reshape(t, -1))
+        weights = scores.masked_fill(~mask, float("-inf")).softmax(-1)
+        return self.linear_out((weights @ v).transpose(-3, -2).flatten(-2))
 
 
 class FeedForward(nn.Module):
@@ -93,10 +107,10 @@ class PreLookahead(nn.Module):
         self.conv2 = nn.Conv1d(width, width, 3)
 
     def forward(self, x: Tensor, context: Tensor | None) -> Tensor:
-        y = x.T[None]  # [1, W, T]
-        y = F.pad(y, (0, self.lookahead)) if context is None else torch.cat([y, context.T[None]], 2)
+        y = x.mT  # [W, T]
+        y = F.pad(y, (0, self.lookahead)) if context is None else torch.cat([y, context.mT], -1)
         y = F.leaky_relu(self.conv1(y), 0.01)
-        return x + self.conv2(F.pad(y, (2, 0)))[0].T
+        return x + self.conv2(F.pad(y, (2, 0))).mT
 
 
 class UpSample(nn.Module):
@@ -106,8 +120,8 @@ class UpSample(nn.Module):
         self.conv = nn.Conv1d(width, width, 2 * ratio + 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x.repeat_interleave(self.ratio, 0).T[None]
-        return self.conv(F.pad(y, (2 * self.ratio, 0)))[0].T
+        y = x.repeat_interleave(self.ratio, -2).mT
+        return self.conv(F.pad(y, (2 * self.ratio, 0))).mT
 
 
 class TokenEncoder(nn.Module):
@@ -122,17 +136,25 @@ class TokenEncoder(nn.Module):
         self.up_embed = Embed(c.width, c.width)
         self.up_encoders = nn.ModuleList(ConformerLayer(c) for _ in range(c.up_blocks))
 
-    def forward(self, tokens: Tensor, context: Tensor | None, streaming: bool) -> Tensor:
-        """tokens [T, input_width], context [lookahead, input_width] or None -> [T * ratio, W]"""
+    def forward(self, tokens: Tensor, context: Tensor | None, streaming: bool, lengths: Tensor | None = None) -> Tensor:
+        """
+        tokens [T, input_width], context [lookahead, input_width] or None -> [T * ratio, W]. `lengths` [B]: of a padded batch, whose
+        padding then changes nothing (upstream: the look-ahead of shorter utterances sees embedded padding).
+        """
         c = self.config
-        x = self.pre_lookahead_layer(self.embed(tokens), None if context is None else self.embed(context))
-        x = self._run(self.encoders, x, c.chunk if streaming else x.shape[0])
+        x = self.embed(tokens)
+        if lengths is not None:
+            x = x * within(lengths, x.shape[-2])[..., None]
+        x = self.pre_lookahead_layer(x, None if context is None else self.embed(context))
+        x = self._run(self.encoders, x, c.chunk if streaming else x.shape[-2], lengths)
         x = self.up_embed(self.up_layer(x))
-        x = self._run(self.up_encoders, x, c.chunk * c.token_mel_ratio if streaming else x.shape[0])
+        fine = None if lengths is None else lengths * c.token_mel_ratio
+        x = self._run(self.up_encoders, x, c.chunk * c.token_mel_ratio if streaming else x.shape[-2], fine)
         return self.after_norm(x)
 
-    def _run(self, layers: nn.ModuleList, x: Tensor, chunk: int) -> Tensor:
-        table, mask = relative_positions(x.shape[0], x.shape[1]), chunk_mask(x.shape[0], max(chunk, 1))
+    def _run(self, layers: nn.ModuleList, x: Tensor, chunk: int, lengths: Tensor | None) -> Tensor:
+        table = relative_positions(*x.shape[-2:]).to(x.device)
+        mask = attention_mask(x.shape[-2], max(chunk, 1), lengths, x.device)
         for layer in layers:
             x = layer(x, table, mask)
         return x

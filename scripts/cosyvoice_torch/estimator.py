@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .config import EstimatorConfig
-from .encoder import chunk_mask
+from .encoder import attention_mask
 
 
 class CausalConv(nn.Conv1d):
@@ -59,7 +59,9 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         b, t, _ = x.shape
         q, k, v = (f(x).view(b, t, self.heads, -1).transpose(1, 2) for f in (self.to_q, self.to_k, self.to_v))
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        # Written out: on a CPU the fused attention's backward is several times slower at training lengths.
+        scores = (q * q.shape[-1] ** -0.5) @ k.mT
+        out = scores.masked_fill(~mask, float("-inf")).softmax(-1) @ v
         return self.to_out["0"](out.transpose(1, 2).reshape(b, t, -1))
 
 
@@ -116,7 +118,7 @@ class TimeMlp(nn.Module):
     def forward(self, t: Tensor) -> Tensor:
         """t [B] -> [B, time_width]"""
         half = self.sinusoids // 2
-        frequencies = torch.exp(torch.arange(half).float() * -(math.log(10000) / (half - 1)))
+        frequencies = torch.exp(torch.arange(half, device=t.device).float() * -(math.log(10000) / (half - 1)))
         angles = 1000 * t[:, None] * frequencies[None]
         return self.linear_2(F.silu(self.linear_1(torch.cat([angles.sin(), angles.cos()], -1))))
 
@@ -132,10 +134,10 @@ class Estimator(nn.Module):
         self.final_block = Block(c.channels, c.channels)
         self.final_proj = nn.Conv1d(c.channels, out_channels, 1)
 
-    def forward(self, x: Tensor, mu: Tensor, t: Tensor, spks: Tensor, cond: Tensor, streaming: bool) -> Tensor:
-        """x, mu, cond [B, 80, M], t [B], spks [B, 80] -> velocity [B, 80, M]"""
+    def forward(self, x: Tensor, mu: Tensor, t: Tensor, spks: Tensor, cond: Tensor, streaming: bool, lengths: Tensor | None = None) -> Tensor:
+        """x, mu, cond [B, 80, M], t [B], spks [B, 80] -> velocity [B, 80, M]; `lengths` [B] of a padded batch, in frames"""
         frames = x.shape[2]
-        mask = chunk_mask(frames, self.config.chunk if streaming else frames)
+        mask = attention_mask(frames, self.config.chunk if streaming else frames, lengths, x.device)
         time = self.time_mlp(t)
         y = torch.cat([x, mu, spks[:, :, None].expand(-1, -1, frames), cond], 1)
         down, up = self.down_blocks[0], self.up_blocks[0]

@@ -45,16 +45,16 @@ class Flow(nn.Module):
         self.encoder_proj = nn.Linear(c.width, c.mel_bins)
         self.decoder = _Decoder(c)
 
-    def encode(self, ids: Tensor, streaming: bool, finalize: bool) -> Tensor:
-        """ids [N] -> mu [M, 80]; a non-final call keeps the last `lookahead` tokens as context."""
+    def encode(self, ids: Tensor, streaming: bool, finalize: bool, lengths: Tensor | None = None) -> Tensor:
+        """ids [N] or [B, N] of `lengths` [B] -> mu [M, 80]; a non-final call keeps the last `lookahead` tokens as context."""
         x, context = self.input_embedding(ids.long().clamp(min=0)), None
         if not finalize:
-            x, context = x[: -self.config.lookahead], x[-self.config.lookahead :]
-        return self.encoder_proj(self.encoder(x, context, streaming))
+            x, context = x[..., : -self.config.lookahead, :], x[..., -self.config.lookahead :, :]
+        return self.encoder_proj(self.encoder(x, context, streaming, lengths))
 
     def speaker(self, embedding: Tensor) -> Tensor:
         """[192] of any length -> [80]"""
-        return self.spk_embed_affine_layer(F.normalize(embedding, dim=0))
+        return self.spk_embed_affine_layer(F.normalize(embedding, dim=-1))
 
     def solve(self, mu: Tensor, spks: Tensor, cond: Tensor, streaming: bool) -> tuple[Tensor, Tensor]:
         """mu, cond [80, M], spks [80] -> mel [80, M], first velocity [2, 80, M]"""

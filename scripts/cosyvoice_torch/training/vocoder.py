@@ -1,0 +1,132 @@
+"""
+The vocoder's objective: crops of mel to samples, judged by spectra, the mel and the pitch, and from `adversarial_from` on by
+discriminators. The generator is `vocoder.py`'s, fed with the noise it has when it speaks.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..config import VocoderConfig
+from ..vocoder import Hift
+from .data import Dataset
+from .discriminators import Discriminators, discriminator_loss, generator_loss
+from .recipe import training
+from .run import Run, Stage
+from .stft_loss import SpectralLoss
+from .train import Training
+from .trainer import Objective
+
+BEFORE = 100.0
+"""Added to the rank of what no discriminator has trained yet: distances alone would prefer its duller sound."""
+
+
+@dataclass
+class VocoderSettings:
+    """`[vocoder]` of a recipe. The weights are upstream's (45 : 1 : 4) over 45, so that clipping has a natural scale."""
+
+    base: int = 96
+    f0_width: int = 96
+    crop: int = 32  # mel frames
+    pitch_lead: int = 2000  # updates in which the source gets the teacher's pitch, until the predictor has learned it
+    spectral_weight: float = 0.5
+    mel_weight: float = 1.0
+    f0_weight: float = 0.01  # of the distance in Hz
+    adversarial_from: int = 0  # update; 0: never
+    adversarial_weight: float = 1 / 45
+    matching_weight: float = 4 / 45
+    judged: int = 0  # crops of a batch that the discriminators see; 0: all
+    period_width: int = 16
+    spectrum_width: int = 16
+
+
+class VocoderObjective(Objective):
+    name = "vocoder"
+    select = "rank"
+
+    def __init__(self, settings: VocoderSettings, seed: int = 0):
+        super().__init__()
+        self.settings = settings
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.generator = Hift(VocoderConfig(settings.base, settings.f0_width))
+            self.discriminators = Discriminators(settings.period_width, settings.spectrum_width)
+            predictor = self.generator.f0_predictor.classifier
+            nn.init.normal_(predictor.weight, std=100 / settings.f0_width**0.5)  # Hz
+            nn.init.constant_(predictor.bias, 100.0)
+        self.spectral = SpectralLoss(self.generator.config.sample_rate, self.generator.config.mel_bins)
+
+    def turns(self) -> dict[str, list[nn.Parameter]]:
+        return {"discriminator": list(self.discriminators.parameters()), "generator": list(self.generator.parameters())}
+
+    def state(self) -> dict[str, Any]:
+        s = self.settings
+        return {"base": s.base, "f0_width": s.f0_width, "period_width": s.period_width, "spectrum_width": s.spectrum_width}
+
+    def fields(self) -> list[str]:
+        return ["mel", "audio", "f0"]
+
+    def length(self, meta: dict[str, Any]) -> int:
+        """Frames of a crop, whatever the utterance; 0 if it is shorter."""
+        return self.settings.crop if meta["frames"] >= self.settings.crop else 0
+
+    def collate(self, items: list[dict[str, Any]], rng: torch.Generator, training: bool) -> dict[str, Tensor]:
+        """mel [B, M, 80], f0 [B, M], audio [B, N]: a random crop of each."""
+        crop, hop = self.settings.crop, self.generator.config.samples_per_frame
+        rows: dict[str, list[Tensor]] = {"mel": [], "f0": [], "audio": []}
+        for item in items:
+            start = int(torch.randint(0, len(item["mel"]) - crop + 1, (), generator=rng))
+            rows["mel"].append(item["mel"][start : start + crop])
+            rows["f0"].append(item["f0"][start : start + crop])
+            rows["audio"].append(item["audio"][start * hop : (start + crop) * hop])
+        return {name: torch.stack(values) for name, values in rows.items()}
+
+    def speak(self, batch: dict[str, Tensor], rng: torch.Generator, update: int) -> tuple[Tensor, Tensor]:
+        """-> samples [B, N], predicted f0 [B, M]; nothing reaches the predictor through the source (upstream: no_grad)."""
+        mel, hift = batch["mel"], self.generator
+        f0 = hift.f0(mel)
+        lead = self.training and update < self.settings.pitch_lead
+        pitch = batch["f0"] if lead else f0.detach()
+        noise = torch.randn(*batch["audio"].shape, hift.config.overtones + 1, generator=rng).to(mel.device)
+        return hift.decode(mel, hift.m_source(pitch, noise)), f0
+
+    def adversarial(self, update: int) -> bool:
+        return bool(self.settings.adversarial_from) and update >= self.settings.adversarial_from
+
+    def loss(self, batch: dict[str, Tensor], rng: torch.Generator, turn: str, update: int) -> tuple[Tensor, dict[str, float]]:
+        s, against = self.settings, self.training and self.adversarial(update)
+        if turn == "discriminator" and not against:
+            return batch["audio"].new_zeros(()), {}
+        some = slice(s.judged or None)
+        self.discriminators.requires_grad_(turn == "discriminator")  # no gradients for weights that do not move
+        if turn == "discriminator":
+            batch["made"] = self.speak(batch, rng, update)  # the generator's turn needs it too
+            loss = discriminator_loss(self.discriminators(batch["audio"][some]), self.discriminators(batch["made"][0][some].detach()))
+            return loss, {"discriminator": float(loss.detach())}
+        fake, f0 = batch.pop("made") if against else self.speak(batch, rng, update)
+        real = batch["audio"]
+        spectral, mel = self.spectral(fake, real)
+        pitch = (f0 - batch["f0"]).abs().mean()
+        near = s.spectral_weight * spectral + s.mel_weight * mel
+        loss = near + s.f0_weight * pitch
+        numbers = {"spectral": spectral, "mel": mel, "f0": pitch}
+        if against:
+            adversarial, matching = generator_loss(self.discriminators(real[some]), self.discriminators(fake[some]))
+            loss = loss + s.adversarial_weight * adversarial + s.matching_weight * matching
+            numbers |= {"adversarial": adversarial, "matching": matching}
+        if not self.training:
+            numbers["rank"] = near + (0.0 if self.adversarial(update) else BEFORE)
+            voiced = batch["f0"] > self.generator.config.voiced_threshold
+            numbers["voicing"] = ((f0 > self.generator.config.voiced_threshold) != voiced).float().mean()
+            numbers["voiced_f0"] = ((f0 - batch["f0"]).abs() * voiced).sum() / voiced.sum().clamp(min=1)
+        return loss, {"loss": float(loss.detach()), **{name: float(value.detach()) for name, value in numbers.items()}}
+
+
+def build(run: Run, recipe: dict[str, Any]) -> Training:
+    """`[vocoder]` and `[vocoder.train]` of the recipe, on the run's features."""
+    settings, train = training(recipe, "vocoder", VocoderSettings)
+    features = Stage.existing(run, "features")
+    objective = VocoderObjective(settings, train.seed)
+    return Training(objective, Dataset(features.folder, objective.fields()), train, [features])
