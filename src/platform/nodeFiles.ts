@@ -56,11 +56,7 @@ export async function openFolder(path: string): Promise<Folder> {
   }
   return {
     name: path,
-    has: async (file) =>
-      access(join(path, checkedPath(file, path))).then(
-        () => true,
-        () => false,
-      ),
+    has: async (file) => exists(join(path, checkedPath(file, path))),
     open: async (file) => openFile(join(path, checkedPath(file, path))),
   };
 }
@@ -86,8 +82,8 @@ export interface OutputFolderOptions {
  */
 export async function createOutputFolder(path: string, options: OutputFolderOptions): Promise<OutputFolder> {
   const target = resolve(path);
+  await cleanUp(target);
   await requireFree(target, options);
-  await removeAbandoned(target);
   const partial = `${target}.partial-${process.pid}`;
   const files = new Set<FileHandle>();
   try {
@@ -114,13 +110,22 @@ export async function createOutputFolder(path: string, options: OutputFolderOpti
       try {
         const replaced = await rename(target, old).then(
           () => true,
-          () => false,
+          (error: NodeJS.ErrnoException) => {
+            if (error.code === "ENOENT") return false;
+            throw error;
+          },
         );
-        await rename(partial, target);
-        if (replaced) await rm(old, { recursive: true, force: true });
+        try {
+          await rename(partial, target);
+        } catch (error) {
+          if (replaced) await rename(old, target);
+          throw error;
+        }
       } catch (error) {
         throw asFileError(error, target);
       }
+      // The new one is in place; what is left of the old one is cleaned up next time.
+      await rm(old, { recursive: true, force: true }).catch(() => undefined);
     },
     async discard() {
       for (const handle of files) await handle.close().catch(() => undefined);
@@ -129,6 +134,9 @@ export async function createOutputFolder(path: string, options: OutputFolderOpti
     },
   };
 }
+
+/** What file systems say that cannot sync. */
+const NO_SYNC: ReadonlySet<string> = new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
 
 function outputFile(name: string, handle: FileHandle, closed: () => void): OutputFile {
   return {
@@ -143,9 +151,17 @@ function outputFile(name: string, handle: FileHandle, closed: () => void): Outpu
     },
     async close() {
       closed();
-      // What is renamed into place must be on the disk, or a power cut could leave a finished-looking folder of holes.
-      await handle.sync().catch(() => undefined);
-      await handle.close();
+      try {
+        // What is renamed into place must be on the disk, or a power cut could leave a finished-looking folder of holes. A disk
+        // may also say only now that it is full.
+        await handle.sync().catch((error: NodeJS.ErrnoException) => {
+          if (!NO_SYNC.has(error.code ?? "")) throw error;
+        });
+      } catch (error) {
+        throw asFileError(error, name);
+      } finally {
+        await handle.close();
+      }
     },
   };
 }
@@ -169,17 +185,33 @@ async function requireFree(target: string, { force = false, isReplaceable }: Out
   if (!force) throw new InputError(`${target}: already holds a converted model; --force replaces it`);
 }
 
-/** Deletes what a killed run of ours left beside the target. */
-async function removeAbandoned(target: string): Promise<void> {
-  const prefix = `${basename(target)}.partial-`;
-  for (const entry of await readdir(dirname(target)).catch(() => [])) {
-    const pid = Number(entry.startsWith(prefix) ? entry.slice(prefix.length) : Number.NaN);
-    if (Number.isInteger(pid) && !isRunning(pid))
-      await rm(join(dirname(target), entry), { recursive: true, force: true });
+/** Deletes what killed runs of ours left beside the target, and puts back the model that one was about to replace. */
+async function cleanUp(target: string): Promise<void> {
+  const [folder, name] = [dirname(target), basename(target)];
+  for (const entry of await readdir(folder).catch(() => [])) {
+    const [, kind, pid] = (entry.startsWith(name) && /^\.(partial|old)-(\d+)$/.exec(entry.slice(name.length))) || [];
+    if (kind === undefined || isRunning(Number(pid))) continue;
+    const left = join(folder, entry);
+    try {
+      // Between its two renames a run has moved the old model away and the new one not yet in.
+      if (kind === "old" && !(await exists(target))) await rename(left, target);
+      else await rm(left, { recursive: true, force: true });
+    } catch (error) {
+      throw asFileError(error, left);
+    }
   }
 }
 
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Whether another process has this id; containers like to give the same ones again. */
 function isRunning(pid: number): boolean {
+  if (pid === process.pid) return false;
   try {
     process.kill(pid, 0);
     return true;
@@ -197,6 +229,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full",
   EDQUOT: "the disk quota is used up",
   EROFS: "the file system is read-only",
+  EIO: "the disk failed",
   EFBIG: "the file system cannot hold a file of that size",
 };
 

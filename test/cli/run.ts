@@ -4,7 +4,8 @@ import { closeSync, existsSync, openSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 
-const main = fileURLToPath(new URL("../../dist/src/cli/main.js", import.meta.url));
+/** The program. */
+export const commandLine = fileURLToPath(new URL("../../dist/src/cli/main.js", import.meta.url));
 
 export interface Ran {
   readonly status: number | null;
@@ -24,10 +25,10 @@ export interface RunOptions {
 }
 
 export function cosyvoice(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  if (!existsSync(main)) throw new Error(`${main} is not there; run "npm run build" first`);
+  if (!existsSync(commandLine)) throw new Error(`${commandLine} is not there; run "npm run build" first`);
   const toFile = options.stdout !== undefined && options.stdout !== "closed";
   const fd = toFile ? openSync(options.stdout as string, "w") : undefined;
-  const child = spawn(process.execPath, [main, ...args], {
+  const child = spawn(process.execPath, [commandLine, ...args], {
     ...(options.cwd ? { cwd: options.cwd } : {}),
     env: { ...process.env, COSYVOICE_ADAPTER: "swiftshader", ...options.env },
     stdio: ["pipe", fd ?? "pipe", "pipe"],
