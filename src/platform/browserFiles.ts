@@ -90,7 +90,9 @@ export function namedAddresses(name: string, files: Readonly<Record<string, () =
       try {
         url = address();
       } catch (error) {
-        throw new FileError(`${name}: a bundle without import.meta.url cannot find ${path}; give their address`, { cause: error });
+        throw new FileError(`${name}: a bundle without import.meta.url cannot find ${path}; give their address`, {
+          cause: error,
+        });
       }
       return openAddress(url);
     },
@@ -99,14 +101,12 @@ export function namedAddresses(name: string, files: Readonly<Record<string, () =
 
 /** Asks for the first byte: a server that knows ranges answers 206 and tells the size, another sends everything. */
 async function openAddress(address: URL): Promise<RandomAccessFile> {
-  const response = await request(address, { headers: { Range: "bytes=0-0" } });
-  if (!response.ok) {
-    await response.body?.cancel();
-    throw new FileError(`${address.href}: the server answers ${response.status} ${response.statusText}`);
-  }
-  const size = Number(/\/(\d+)$/.exec(response.headers.get("Content-Range") ?? "")?.[1]);
-  if (response.status !== 206 || !Number.isSafeInteger(size)) return blobFile(await response.blob(), address.href);
+  const response = await requestOk(address, { headers: { Range: "bytes=0-0" } });
+  if (response.status !== 206) return blobFile(await response.blob(), address.href);
   await response.arrayBuffer();
+  const size = Number(/\/(\d+)$/.exec(response.headers.get("Content-Range") ?? "")?.[1]);
+  // Another origin's server shows this header only if it says so (Access-Control-Expose-Headers), and the byte alone is no file.
+  if (!Number.isSafeInteger(size)) return blobFile(await (await requestOk(address, {})).blob(), address.href);
   return {
     name: address.href,
     size,
@@ -126,6 +126,13 @@ async function openAddress(address: URL): Promise<RandomAccessFile> {
     },
     close: async () => undefined,
   };
+}
+
+async function requestOk(address: URL, init: RequestInit): Promise<Response> {
+  const response = await request(address, init);
+  if (response.ok) return response;
+  await response.body?.cancel();
+  throw new FileError(`${address.href}: the server answers ${response.status} ${response.statusText}`);
 }
 
 async function request(address: URL, init: RequestInit): Promise<Response> {

@@ -7,7 +7,7 @@ const CONTENT = new TextEncoder().encode("0123456789");
 let server: Server;
 let base: string;
 
-/** "/ranges/a b" is served with ranges, "/plain/a" without, everything else is missing. */
+/** "/ranges/a b" is served with ranges, "/plain/a" without, "/hidden/a" as CORS shows it, everything else is missing. */
 beforeAll(async () => {
   server = createServer((request, response) => {
     const range = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? "");
@@ -15,6 +15,9 @@ beforeAll(async () => {
       const [from, to] = [Number(range[1]), Math.min(Number(range[2]), CONTENT.length - 1)];
       response.writeHead(206, { "Content-Range": `bytes ${from}-${to}/${CONTENT.length}` });
       response.end(CONTENT.subarray(from, to + 1));
+    } else if (request.url === "/hidden/a") {
+      if (range) response.writeHead(206);
+      response.end(range ? CONTENT.subarray(0, 1) : CONTENT);
     } else if (request.url === "/ranges/a%20b" || request.url === "/plain/a") response.end(CONTENT);
     else response.writeHead(404).end();
   });
@@ -36,6 +39,11 @@ describe("addresses", () => {
 
   it("are read as a whole where the server knows no ranges", async () => {
     const file = await openFile(`${base}/plain/a`);
+    expect([file.size, text(await file.read(2, 3))]).toEqual([10, "234"]);
+  });
+
+  it("are read as a whole where the length of the file is hidden", async () => {
+    const file = await openFile(`${base}/hidden/a`);
     expect([file.size, text(await file.read(2, 3))]).toEqual([10, "234"]);
   });
 
