@@ -330,7 +330,7 @@ def spelling(
 
 @app.command()
 def listen(
-    point: Annotated[str, typer.Argument(help="teacher, mel or codes")],
+    point: Annotated[str, typer.Argument(help="teacher, mel, codes, vocoder, flow or chain")],
     run: RunFolder,
     out: Annotated[Path, typer.Argument(help="folder for 00.wav, 01.wav, ... and sentences.txt")],
     sentences: Annotated[Path | None, typer.Option(help="a file of sentences for the teacher to say; default: held-out ones")] = None,

@@ -14,12 +14,15 @@ from torch.nn import functional as F
 from ..config import EstimatorConfig, FlowConfig
 from ..encoder import within
 from ..flow import Flow
+from .checkpoints import averaged_best
 from .data import Dataset
 from .recipe import training
 from .run import Run, Stage
 from .train import Training
 from .trainer import Objective
 
+SIZES = ("input_width", "width", "heads", "ffn", "blocks", "up_blocks", "channels", "estimator_heads", "estimator_head_dim")
+SIZES += ("estimator_blocks", "mid_blocks", "mel_bins", "schedule")
 SCHEDULES = ("uniform", "cosine")
 
 
@@ -114,10 +117,7 @@ class FlowObjective(Objective):
             self.flow = Flow(settings.config(codes))
 
     def state(self) -> dict[str, Any]:
-        s = self.settings
-        sizes = ("input_width", "width", "heads", "ffn", "blocks", "up_blocks", "channels")
-        sizes += ("estimator_heads", "estimator_head_dim", "estimator_blocks", "mid_blocks", "mel_bins", "schedule")
-        return {**{name: getattr(s, name) for name in sizes}, "codes": self.flow.config.codes, "tokenizer": self.origin}
+        return {**{name: getattr(self.settings, name) for name in SIZES}, "codes": self.flow.config.codes, "tokenizer": self.origin}
 
     def fields(self) -> list[str]:
         return ["tokens", "mel", "speaker"]
@@ -163,6 +163,15 @@ class FlowObjective(Objective):
         given = (y.mT, (mu * kept).mT, here(drawn.t), spks * kept[:, 0], (cond * kept).mT)
         estimated = flow.decoder.estimator(*given, drawn.streaming, frames).mT
         return masked_mse(estimated, velocity, within(frames, mel.shape[1]))
+
+
+def trained(run: Run, best: int = 1) -> Flow:
+    """The flow of a run, the mean of the checkpoints that validated best so far."""
+    stage = Stage.existing(run, "flow")
+    config = stage.record["config"]
+    objective = FlowObjective(FlowSettings(**{name: config[name] for name in SIZES}), config["codes"])
+    objective.load_state_dict(averaged_best(stage.folder, best)[0])
+    return objective.flow.eval()
 
 
 def build(run: Run, recipe: dict[str, Any]) -> Training:

@@ -5,21 +5,27 @@
 | teacher | the recording itself |
 | mel | its mel through Griffin-Lim |
 | codes | its speech tokens, the tokenizer's own mel decoder, Griffin-Lim |
+| vocoder | its mel through the vocoder |
+| flow | its speech tokens through the flow, Griffin-Lim |
+| chain | its speech tokens through the flow and the vocoder |
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from ..vocoder import Hift
+from . import flow, vocoder
 from .corpus import level, read_manifest, teacher, trim
+from .data import speaker_vector
 from .features import extract, read_audio
 from .griffin_lim import griffin_lim
 from .run import Run, Stage
 from .tokenizer import TokenizerObjective, trained
 
-POINTS = ("teacher", "mel", "codes")
+POINTS = ("teacher", "mel", "codes", "vocoder", "flow", "chain")
 RATE = 24000
 
 
@@ -49,6 +55,33 @@ def decoded(objective: TokenizerObjective, whisper: Tensor) -> tuple[Tensor, Ten
     return quantizer.ids(hidden)[0], objective.decoder(quantizer.levels(hidden), mask)[1][0]
 
 
+def vocoded(hift: Hift, mel: Tensor, seed: int = 0) -> Tensor:
+    """mel [M, 80] -> samples [N], with the noise in the source that it was trained with."""
+    shape = (len(mel) * hift.config.samples_per_frame, hift.config.overtones + 1)
+    return hift(mel, torch.zeros(0), torch.randn(shape, generator=torch.Generator().manual_seed(seed)))[0]
+
+
+def heard(run: Run, point: str) -> Callable[[Tensor], Tensor]:
+    """What a point makes of a recording: samples [N] -> samples [N]."""
+    if point == "teacher":
+        return lambda audio: audio
+    features = lambda audio: extract(audio, torch.zeros(1))
+    vocode = griffin_lim
+    if point in ("vocoder", "chain"):
+        hift = vocoder.trained(run)
+        vocode = lambda mel: vocoded(hift, mel)
+    if point in ("mel", "vocoder"):
+        return lambda audio: vocode(features(audio)["mel"].float())
+    tokenizer = trained(run)[0]
+    if point == "codes":
+        return lambda audio: vocode(decoded(tokenizer, features(audio)["whisper"].float())[1])
+    estimate = flow.trained(run)
+    embedding = speaker_vector(read_manifest(Stage.existing(run, "corpus").folder / "manifest.jsonl")[0]["speaker"])
+    no_codes, no_mel = torch.zeros(0, dtype=torch.long), torch.zeros(0, estimate.config.mel_bins)
+    mel_of = lambda codes: estimate(codes, no_codes, no_mel, embedding, streaming=False, finalize=True).mel.T
+    return lambda audio: vocode(mel_of(decoded(tokenizer, features(audio)["whisper"].float())[0]))
+
+
 @torch.inference_mode()
 def listen(run: Run, point: str, utterances: Iterator[tuple[str, Tensor]], out: Path) -> int:
     """Write the files; how many."""
@@ -57,13 +90,9 @@ def listen(run: Run, point: str, utterances: Iterator[tuple[str, Tensor]], out: 
     if point not in POINTS:
         raise ValueError(f"point {point}: must be one of {', '.join(POINTS)}")
     out.mkdir(parents=True, exist_ok=True)
-    objective = trained(run)[0] if point == "codes" else None
-    texts = []
+    made, texts = heard(run, point), []
     for number, (text, audio) in enumerate(utterances):
-        if point != "teacher":
-            made = extract(audio, torch.zeros(1))
-            audio = griffin_lim(made["mel"].float() if objective is None else decoded(objective, made["whisper"].float())[1])
-        soundfile.write(out / f"{number:02d}.wav", audio.clamp(-1, 1).numpy(), RATE, subtype="PCM_16")
+        soundfile.write(out / f"{number:02d}.wav", made(audio).clamp(-1, 1).numpy(), RATE, subtype="PCM_16")
         texts.append(text)
     (out / "sentences.txt").write_text("\n".join(texts) + "\n", encoding="utf8")
     return len(texts)

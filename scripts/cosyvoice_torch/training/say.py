@@ -19,11 +19,11 @@ from torch import Tensor
 from ..flow import Flow
 from ..lm import Qwen2LM, nucleus
 from ..official_yaml import Sampling
-from ..stream import whole
 from ..text import Tokenizer, normalize
 from ..vocoder import Hift
 from .data import speaker_vector
 from .griffin_lim import griffin_lim
+from .listen import vocoded
 from .run import Run
 
 RATE = 24000
@@ -103,7 +103,7 @@ def sounds(run: Run, recipe: dict[str, Any], by: str, speaker: str, best: int) -
     if by == "flow":
         return lambda codes: griffin_lim(flow(codes, none, no_mel, embedding, False, True).mel.T)
     vocoder = part("vocoder", Hift)
-    return lambda codes: whole(flow, vocoder, codes, none, no_mel, embedding)
+    return lambda codes: vocoded(vocoder, flow(codes, none, no_mel, embedding, False, True).mel.T)
 
 
 @torch.inference_mode()

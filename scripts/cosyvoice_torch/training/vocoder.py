@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..config import VocoderConfig
 from ..vocoder import Hift
+from .checkpoints import averaged_best
 from .data import Dataset
 from .discriminators import Discriminators, discriminator_loss, generator_loss
 from .recipe import training
@@ -122,6 +123,15 @@ class VocoderObjective(Objective):
             numbers["voicing"] = ((f0 > self.generator.config.voiced_threshold) != voiced).float().mean()
             numbers["voiced_f0"] = ((f0 - batch["f0"]).abs() * voiced).sum() / voiced.sum().clamp(min=1)
         return loss, {"loss": float(loss.detach()), **{name: float(value.detach()) for name, value in numbers.items()}}
+
+
+def trained(run: Run, best: int = 1) -> Hift:
+    """The vocoder of a run, the mean of the checkpoints that validated best so far."""
+    stage = Stage.existing(run, "vocoder")
+    kept = ("base", "f0_width", "period_width", "spectrum_width")
+    objective = VocoderObjective(VocoderSettings(**{name: stage.record["config"][name] for name in kept}))
+    objective.load_state_dict(averaged_best(stage.folder, best)[0])
+    return objective.generator.eval()
 
 
 def build(run: Run, recipe: dict[str, Any]) -> Training:
