@@ -9,10 +9,13 @@ import { conv1d } from "./conv1d.js";
 import { conv1dDirect } from "./conv1dDirect.js";
 import { convTranspose1d } from "./convTranspose1d.js";
 import { convTranspose1dDirect } from "./convTranspose1dDirect.js";
+import { denseAppend } from "./denseAppend.js";
 import { draw } from "./draw.js";
 import { embed } from "./embed.js";
 import { estimatorInput } from "./estimatorInput.js";
 import { eulerStep } from "./eulerStep.js";
+import { fsmn } from "./fsmn.js";
+import { fsq } from "./fsq.js";
 import { istft } from "./istft.js";
 import { layerNorm } from "./layerNorm.js";
 import { leakySum } from "./leakySum.js";
@@ -22,7 +25,12 @@ import { matvecDirect } from "./matvecDirect.js";
 import { nucleus } from "./nucleus.js";
 import { rmsNorm } from "./rmsNorm.js";
 import { ropeCache } from "./ropeCache.js";
+import { rotary } from "./rotary.js";
+import { scaleShift } from "./scaleShift.js";
+import { segmentContext } from "./segmentContext.js";
 import { snake } from "./snake.js";
+import { stackBins } from "./stackBins.js";
+import { statsPool } from "./statsPool.js";
 import { stft } from "./stft.js";
 import { swiglu } from "./swiglu.js";
 
@@ -36,10 +44,13 @@ export const ALL_KERNELS: readonly AnyKernel[] = [
   conv1dDirect,
   convTranspose1d,
   convTranspose1dDirect,
+  denseAppend,
   draw,
   embed,
   estimatorInput,
   eulerStep,
+  fsmn,
+  fsq,
   istft,
   layerNorm,
   leakySum,
@@ -49,7 +60,12 @@ export const ALL_KERNELS: readonly AnyKernel[] = [
   nucleus,
   rmsNorm,
   ropeCache,
+  rotary,
+  scaleShift,
+  segmentContext,
   snake,
+  stackBins,
+  statsPool,
   stft,
   swiglu,
 ];

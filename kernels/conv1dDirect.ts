@@ -27,6 +27,7 @@ export const conv1dDirect = defineKernel({
   variants: [
     { elem: "f32", vec: 4, activation: "none", bias: true, residual: true, upsample: 1 },
     { elem: "f32", vec: 1, activation: "elu", bias: true, residual: false, upsample: 1 },
+    { elem: "f32", vec: 4, activation: "relu", bias: true, residual: false, upsample: 1 },
     { elem: "f16", vec: 4, activation: "none", bias: true, residual: false, upsample: 1 },
     { elem: "f16x2", vec: 4, activation: "leakyRelu", bias: false, residual: true, upsample: 2 },
   ] as ConvConstants[],

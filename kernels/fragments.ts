@@ -16,7 +16,7 @@ export function openWeight(name: string, elem: WeightElem): string {
   return `fn ${name}4(i: u32) -> vec4f { ${body} }`;
 }
 
-export const ACTIVATIONS = ["none", "silu", "gelu", "mish", "elu", "leakyRelu"] as const;
+export const ACTIVATIONS = ["none", "silu", "gelu", "mish", "elu", "relu", "leakyRelu"] as const;
 export type Activation = (typeof ACTIVATIONS)[number];
 
 /**
@@ -36,6 +36,8 @@ export function activate(activation: Activation): string {
   if (x > -0.05) { return x * (1.0 + x * (0.5 + x * (0.16666667 + x * (0.041666668 + x * 0.008333334)))); }
   return exp(x) - 1.0;
 }`;
+    case "relu":
+      return "fn activate(x: f32) -> f32 { return max(x, 0.0); }";
     case "leakyRelu":
       return "fn activate(x: f32) -> f32 { return select(0.01 * x, x, x > 0.0); }";
     case "mish":

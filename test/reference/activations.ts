@@ -30,6 +30,8 @@ export function activate(activation: Activation, x: number): number {
       return x * Math.tanh(Math.log1p(Math.exp(x)));
     case "elu":
       return x > 0 ? x : Math.expm1(x);
+    case "relu":
+      return Math.max(x, 0);
     case "leakyRelu":
       return x > 0 ? x : 0.01 * x;
   }
