@@ -6,6 +6,7 @@
 import type { FlowConfig } from "../config.js";
 import type { Graph } from "../gpu/graph.js";
 import type { Tensor } from "../gpu/tensor.js";
+import { type Affine, loadAffine, loadNorm } from "../ops/affine.js";
 import { chunkAttention } from "../ops/chunkAttention.js";
 import { layerNorm, type Norm } from "../ops/layerNorm.js";
 import { linear } from "../ops/linear.js";
@@ -13,11 +14,6 @@ import type { Matrix, Weights } from "../ops/weights.js";
 
 /** Both norms of a layer; the norms around the layers have 1e-5. */
 const LAYER_EPS = 1e-12;
-
-export interface Affine {
-  readonly weight: Matrix;
-  readonly bias: Tensor;
-}
 
 export interface ConformerLayer {
   readonly attentionNorm: Norm;
@@ -31,17 +27,6 @@ export interface ConformerLayer {
   readonly feedForwardNorm: Norm;
   readonly up: Affine; // width -> ffn
   readonly down: Affine; // ffn -> width
-}
-
-export async function loadAffine(weights: Weights, ...names: readonly string[]): Promise<Affine> {
-  return {
-    weight: await weights.matrix(...names.map((name) => `${name}.weight`)),
-    bias: await weights.vector(...names.map((name) => `${name}.bias`)),
-  };
-}
-
-export async function loadNorm(weights: Weights, name: string): Promise<Norm> {
-  return { weight: await weights.vector(`${name}.weight`), bias: await weights.vector(`${name}.bias`) };
 }
 
 /** @param name such as `encoder.encoders.0` */

@@ -6,14 +6,13 @@
 import type { EstimatorConfig } from "../config.js";
 import type { Graph } from "../gpu/graph.js";
 import type { Tensor } from "../gpu/tensor.js";
+import { type Affine, type Convolution, loadAffine, loadConvolution, loadNorm } from "../ops/affine.js";
 import { chunkAttention } from "../ops/chunkAttention.js";
 import { conv1d } from "../ops/conv.js";
 import { concat } from "../ops/flow.js";
 import { layerNorm, type Norm } from "../ops/layerNorm.js";
 import { linear } from "../ops/linear.js";
 import type { Matrix, Weights } from "../ops/weights.js";
-import { type Affine, loadAffine, loadNorm } from "./conformerLayer.js";
-import { type Convolution, loadConvolution } from "./tokenEncoder.js";
 
 const EPS = 1e-5;
 const ROOT = "decoder.estimator";

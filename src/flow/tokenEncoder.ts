@@ -5,27 +5,16 @@
 import type { FlowConfig } from "../config.js";
 import type { Graph } from "../gpu/graph.js";
 import { dim, type Tensor } from "../gpu/tensor.js";
+import { type Affine, type Convolution, loadAffine, loadConvolution, loadNorm } from "../ops/affine.js";
 import { conv1d } from "../ops/conv.js";
 import { embed } from "../ops/embed.js";
 import { layerNorm, type Norm } from "../ops/layerNorm.js";
 import { linear } from "../ops/linear.js";
-import type { ConvWeight, Table, Weights } from "../ops/weights.js";
-import {
-  type Affine,
-  type ConformerLayer,
-  conformerLayer,
-  loadAffine,
-  loadConformerLayer,
-  loadNorm,
-} from "./conformerLayer.js";
+import type { Table, Weights } from "../ops/weights.js";
+import { type ConformerLayer, conformerLayer, loadConformerLayer } from "./conformerLayer.js";
 
 /** Norms of the two embeds and the last one. */
 const EPS = 1e-5;
-
-export interface Convolution {
-  readonly weight: ConvWeight;
-  readonly bias: Tensor;
-}
 
 /** Linear, norm, and a factor √width: what stands in front of either stack of layers. */
 interface Embed {
@@ -44,10 +33,6 @@ export interface TokenEncoder {
   readonly upLayers: readonly ConformerLayer[];
   readonly lastNorm: Norm;
   readonly project: Affine;
-}
-
-export async function loadConvolution(weights: Weights, name: string): Promise<Convolution> {
-  return { weight: await weights.conv(`${name}.weight`), bias: await weights.vector(`${name}.bias`) };
 }
 
 async function loadEmbed(weights: Weights, name: string): Promise<Embed> {

@@ -24,6 +24,15 @@ export interface ConvWeight {
   readonly taps: number;
 }
 
+/**
+ * A two-dimensional convolution's kernel [out, in, bins, taps] as one over frames: its channels are those of `bins` neighbouring bins,
+ * channel k · in + i that of bin k.
+ */
+export interface Conv2dWeight {
+  readonly conv: ConvWeight;
+  readonly bins: number;
+}
+
 /** An embedding table [rows, width], stored as [rows, ceil(width/4), 4], in as many pieces as the device's largest binding asks for. */
 export interface Table {
   readonly pieces: readonly { readonly tensor: ResidentTensor; readonly firstRow: number; readonly rows: number }[];
@@ -86,21 +95,23 @@ export class Weights {
   async conv(name: string, { transposed = false } = {}): Promise<ConvWeight> {
     const [first = 0, second = 0, taps = 0] = this.shapeOf(name, 3);
     const [out, channels] = transposed ? [second, first] : [first, second];
-    const bytes = await this.source.readBytes(name, this.dtype, 0, first * second * taps);
-    const half = this.dtype === "f16";
-    const at = [bytes.buffer, bytes.byteOffset, first * second * taps] as const;
-    const data = half ? new Uint16Array(...at) : new Float32Array(...at);
-    const padded = Math.ceil(channels / 4) * 4;
-    const laidOut = half ? new Uint16Array(out * taps * padded) : new Float32Array(out * taps * padded);
-    for (let o = 0; o < out; o++) {
-      for (let i = 0; i < channels; i++) {
-        const from = (transposed ? i * out + o : o * channels + i) * taps;
-        for (let k = 0; k < taps; k++) laidOut[(o * taps + k) * padded + i] = data[from + k] as number;
-      }
-    }
-    const tensor = this.own(this.device.tensor(name, [out, taps, padded / 4, 4], this.dtype));
-    this.device.write(tensor, laidOut);
-    return { tensor, out, in: channels, taps };
+    return this.convolution(name, { out, in: channels, taps }, (o, i) => (transposed ? i * out + o : o * channels + i));
+  }
+
+  /**
+   * The kernel [out, in, bins, taps] of a two-dimensional convolution; or, where `bins` is given, [out, in · bins, taps] with the bins
+   * of a channel side by side.
+   */
+  async conv2d(name: string, bins?: number): Promise<Conv2dWeight> {
+    const shape = this.shapeOf(name, bins === undefined ? 4 : 3);
+    const [out = 0, second = 0] = shape;
+    const height = bins ?? shape[2] ?? 0;
+    const [channels, taps] = [bins === undefined ? second : second / bins, shape.at(-1) ?? 0];
+    const layout = { out, in: height * channels, taps };
+    const conv = await this.convolution(name, layout, (o, i) => {
+      return (o * channels + (i % channels)) * height + Math.floor(i / channels);
+    });
+    return { conv, bins: height };
   }
 
   /** A table of rows to gather from, in pieces that fit a binding. */
@@ -121,6 +132,30 @@ export class Weights {
   /** Frees everything this object put on the GPU. */
   destroy(): void {
     this.device.release(...this.owned.map(({ buffer }) => buffer));
+  }
+
+  /** Lays out a kernel as [out, taps, in]; its taps lie side by side in the file, for (o, i) as row `rowOf(o, i)`. */
+  private async convolution(
+    name: string,
+    { out, in: channels, taps }: Omit<ConvWeight, "tensor">,
+    rowOf: (o: number, i: number) => number,
+  ): Promise<ConvWeight> {
+    const count = out * channels * taps;
+    const bytes = await this.source.readBytes(name, this.dtype, 0, count);
+    const half = this.dtype === "f16";
+    const at = [bytes.buffer, bytes.byteOffset, count] as const;
+    const data = half ? new Uint16Array(...at) : new Float32Array(...at);
+    const padded = Math.ceil(channels / 4) * 4;
+    const laidOut = half ? new Uint16Array(out * taps * padded) : new Float32Array(out * taps * padded);
+    for (let o = 0; o < out; o++) {
+      for (let i = 0; i < channels; i++) {
+        const from = rowOf(o, i) * taps;
+        for (let k = 0; k < taps; k++) laidOut[(o * taps + k) * padded + i] = data[from + k] as number;
+      }
+    }
+    const tensor = this.own(this.device.tensor(name, [out, taps, padded / 4, 4], this.dtype));
+    this.device.write(tensor, laidOut);
+    return { tensor, out, in: channels, taps };
   }
 
   private own(tensor: ResidentTensor): ResidentTensor {
