@@ -5,7 +5,8 @@
 import { DONE } from "../../kernels/draw.js";
 import { checkCancelled, DeviceError, InputError } from "../errors.js";
 import { Readback } from "./readback.js";
-import { type Backbone, promptLength, Session } from "./session.js";
+import type { Rules } from "./sampling.js";
+import { type Backbone, BEGIN, type Piece, rowsOf, Session, TASK } from "./session.js";
 
 export interface GenerateRequest {
   /** Ids of the prompt's transcript; they do not count for the length. */
@@ -56,6 +57,11 @@ const STOPS: Readonly<Record<number, Generated["stop"]>> = {
   [DONE.length]: "length",
 };
 
+/** Begin mark, text, task mark, speech. */
+export function promptOf(textIds: ArrayLike<number>, speechIds: ArrayLike<number>): Piece[] {
+  return [BEGIN, { table: "text", ids: textIds }, TASK, { table: "speech", ids: speechIds }];
+}
+
 /**
  * @throws InputError for ids the model has not or a sequence it cannot hold; CancelledError when the signal fires. Either way
  * everything the call held is freed.
@@ -66,14 +72,14 @@ export async function generate(backbone: Backbone, request: GenerateRequest, pac
   const { minRatio = config.minRatio, maxRatio = config.maxRatio, stream = "lm" } = request;
   checkCancelled(signal, "the language model");
   const begun = performance.now();
-  const prompt = { textIds: [...Array.from(promptTextIds), ...Array.from(textIds)], speechIds: promptSpeechIds };
+  const prompt = promptOf([...Array.from(promptTextIds), ...Array.from(textIds)], promptSpeechIds);
   // The position table bounds the length too; texts that come near it were cut into sentences long before.
-  const room = config.maxPositions - promptLength(prompt) + 1;
+  const room = config.maxPositions - rowsOf(prompt) + 1;
   const maxLen = Math.min(Math.floor(textIds.length * maxRatio), request.maxLen ?? Number.POSITIVE_INFINITY, room);
   const minLen = Math.floor(textIds.length * minRatio);
   if (room < Math.max(1, minLen)) {
     throw new InputError(
-      `${prompt.textIds.length} text and ${promptSpeechIds.length} prompt speech ids leave ${Math.max(0, room)} of ${config.maxPositions} positions for speech, at least ${minLen} are needed; use shorter text or prompt`,
+      `${promptTextIds.length + textIds.length} text and ${promptSpeechIds.length} prompt speech ids leave ${Math.max(0, room)} of ${config.maxPositions} positions for speech, at least ${minLen} are needed; use shorter text or prompt`,
     );
   }
   if (maxLen <= 0) {
@@ -83,19 +89,20 @@ export async function generate(backbone: Backbone, request: GenerateRequest, pac
 
   const maskedStops = request.compatOfficial ? 1 : 3;
   const mode = greedy ? "greedy" : "sample";
-  const session = new Session(backbone, prompt, { mode, minLen, maxLen, maskedStops, seed, stream });
+  const rules: Rules = { mode, minLen, maxLen, maskedStops, seed, stream };
+  const session = new Session(backbone, { positions: rowsOf(prompt) + maxLen - 1, tokens: maxLen });
   const readback = new Readback(device, session.state, session.tokens, pace.submitsInFlight, pace.tokensPerSubmit);
   try {
     const tokens = new Int32Array(maxLen);
     let received = 0;
     let firstAt = begun;
     // Token 0 comes with the prompt.
-    await session.prefill({ submitLast: (encoder) => readback.submit(encoder, 0, 1) });
+    await session.feed(prompt, 0, rules, { submitLast: (encoder) => readback.submit(encoder, 0, 1) });
     let submitted = 1;
     for (;;) {
       while (!readback.full && submitted < maxLen) {
         const count = Math.min(pace.tokensPerSubmit, maxLen - submitted);
-        await session.ready(submitted + count);
+        await session.ready(submitted - 1 + count, rules);
         checkCancelled(signal, "the language model");
         const encoder = device.gpu.createCommandEncoder({ label: "decoding" });
         for (let i = 0; i < count; i++) session.encode(encoder);

@@ -6,10 +6,11 @@ import { FileError } from "../errors.js";
 import type { Device } from "../gpu/device.js";
 import type { ResidentTensor } from "../gpu/tensor.js";
 import { Weights } from "../ops/weights.js";
-import { type Generated, type GenerateRequest, generate } from "./generate.js";
+import { type Generated, type GenerateRequest, generate, promptOf } from "./generate.js";
 import { loadQwen2 } from "./qwen2.js";
 import { nucleusOf, type Rules } from "./sampling.js";
-import { type Backbone, type Prompt, Session } from "./session.js";
+import { type Backbone, rowsOf, Session } from "./session.js";
+import { generateStream, type RecordedStream, streamLogits, type TextStreamRequest } from "./textStream.js";
 
 export interface LmOptions {
   /** Positions of the smallest segment of the key/value cache. */
@@ -67,15 +68,18 @@ export class LanguageModel {
     const { device, config } = this.backbone;
     const vocab = config.speechRows;
     const out = new Float32Array((forcedIds.length + 1) * vocab);
-    const session = this.open({ textIds, speechIds: promptSpeechIds }, "forced", forcedIds.length + 1, forcedIds);
+    const prompt = promptOf(textIds, promptSpeechIds);
+    const tokens = forcedIds.length + 1;
+    const rules = rulesOf("forced", tokens);
+    const session = new Session(this.backbone, { positions: rowsOf(prompt) + tokens - 1, tokens }, forcedIds);
     let rows: ResidentTensor | undefined;
     try {
       rows = device.tensor("forced logits", [FORCED_STEPS, vocab]);
-      await session.prefill({ logitsTo: rows });
+      await session.feed(prompt, 0, rules, { logitsTo: rows });
       out.set((await device.read(rows)).subarray(0, vocab));
       for (let first = 1; first <= forcedIds.length; first += FORCED_STEPS) {
         const count = Math.min(FORCED_STEPS, forcedIds.length + 1 - first);
-        await session.ready(first + count);
+        await session.ready(first - 1 + count, rules);
         const encoder = device.gpu.createCommandEncoder({ label: "forced decoding" });
         for (let i = 0; i < count; i++) session.encode(encoder, { tensor: rows, offset: i * vocab * 4 });
         device.gpu.queue.submit([encoder.finish()]);
@@ -89,6 +93,19 @@ export class LanguageModel {
     return out;
   }
 
+  /** Draws speech tokens for a text that comes bit by bit. See `TextStreamRequest`. */
+  generateStream(request: TextStreamRequest): AsyncGenerator<Int32Array, void> {
+    return generateStream(this.backbone, request);
+  }
+
+  /** Log-probabilities [ids, V] at every choice along a recorded run of `generateStream`. See `streamLogits`. */
+  async streamLogprobs(input: RecordedStream, ids: ArrayLike<number>): Promise<Float32Array> {
+    const out = await streamLogits(this.backbone, input, ids);
+    const vocab = this.config.speechRows;
+    for (let row = 0; row < ids.length; row++) logSoftmax(out.subarray(row * vocab, (row + 1) * vocab));
+    return out;
+  }
+
   /** The most probable id at each of `steps` steps, stop ids masked, and by how much its log-probability leads the second's. */
   async greedy(
     textIds: ArrayLike<number>,
@@ -97,12 +114,14 @@ export class LanguageModel {
   ): Promise<{ ids: Int32Array; margins: Float32Array }> {
     if (steps === 0) return { ids: new Int32Array(), margins: new Float32Array() };
     const { device } = this.backbone;
-    const session = this.open({ textIds, speechIds: promptSpeechIds }, "greedy", steps);
+    const prompt = promptOf(textIds, promptSpeechIds);
+    const rules = rulesOf("greedy", steps);
+    const session = new Session(this.backbone, { positions: rowsOf(prompt) + steps - 1, tokens: steps });
     try {
-      await session.prefill();
+      await session.feed(prompt, 0, rules);
       for (let done = 1; done < steps; done += this.pace.tokensPerSubmit) {
         const count = Math.min(this.pace.tokensPerSubmit, steps - done);
-        await session.ready(done + count);
+        await session.ready(done - 1 + count, rules);
         const encoder = device.gpu.createCommandEncoder({ label: "greedy decoding" });
         for (let i = 0; i < count; i++) session.encode(encoder);
         device.gpu.queue.submit([encoder.finish()]);
@@ -122,11 +141,11 @@ export class LanguageModel {
   destroy(): void {
     this.weights.destroy();
   }
+}
 
-  private open(prompt: Prompt, mode: Rules["mode"], maxLen: number, forced: ArrayLike<number> = []): Session {
-    const rules = { mode, minLen: 0, maxLen, maskedStops: 0, seed: 0, stream: mode };
-    return new Session(this.backbone, prompt, rules, forced);
-  }
+/** For decoding that draws nothing. */
+function rulesOf(mode: "forced" | "greedy", maxLen: number): Rules {
+  return { mode, minLen: 0, maxLen, maskedStops: 0, seed: 0, stream: mode };
 }
 
 /** In place: logits to log-probabilities, summed in double precision. */

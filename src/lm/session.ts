@@ -1,5 +1,6 @@
 /**
- * One utterance on the GPU: its cache, the sampler's state, and the program of one decoding step that is replayed for every token.
+ * One utterance on the GPU: its cache, the sampler's state, rows that are fed to it, and the program of one decoding step that is
+ * replayed for every token.
  */
 import type { LmConfig } from "../config.js";
 import { InputError, InternalError } from "../errors.js";
@@ -21,19 +22,32 @@ export interface Backbone {
   readonly prefillRows: number;
 }
 
-export interface Prompt {
-  readonly textIds: ArrayLike<number>;
-  readonly speechIds: ArrayLike<number>;
-}
-
-/** Sequence positions of a prompt: begin mark, text, task mark, speech. */
-export function promptLength({ textIds, speechIds }: Prompt): number {
-  return 2 + textIds.length + speechIds.length;
+/** Rows to feed: ids of one table, in order. */
+export interface Piece {
+  readonly table: "marks" | "text" | "speech";
+  readonly ids: ArrayLike<number>;
 }
 
 /** Rows of `llm_embedding`. */
-const BEGIN = 0;
-const TASK = 1;
+export const BEGIN: Piece = { table: "marks", ids: [0] };
+export const TASK: Piece = { table: "marks", ids: [1] };
+
+export function rowsOf(pieces: readonly Piece[]): number {
+  return pieces.reduce((sum, { ids }) => sum + ids.length, 0);
+}
+
+export interface Capacity {
+  /** Rows the cache may come to hold, and tokens that may be chosen. */
+  readonly positions: number;
+  readonly tokens: number;
+}
+
+export interface FeedOptions {
+  /** Where the logits of the last row go too. */
+  readonly logitsTo?: ResidentTensor;
+  /** Takes the commands of the last rows, to add to them before it submits them. */
+  readonly submitLast?: (encoder: GPUCommandEncoder) => void;
+}
 
 export class Session {
   private readonly cache: KvCache;
@@ -41,128 +55,125 @@ export class Session {
   readonly state: ResidentTensor;
   readonly tokens: ResidentTensor;
   readonly margins: ResidentTensor;
-  private readonly ids: ResidentTensor;
-  private readonly spans: readonly Span[];
-  private readonly length: number;
-  private step: Program | undefined;
-  private stepLogits: Tensor | undefined;
+  /** Rows fed so far, without those of the decoding steps since. */
+  private fed = 0;
+  private step: { readonly rules: Rules; readonly program: Program; readonly logits: Tensor } | undefined;
   /** Submits so far, for the statistics. */
   submits = 0;
 
   /** @param forced the tokens of mode "forced" */
   constructor(
     private readonly backbone: Backbone,
-    prompt: Prompt,
-    private readonly rules: Rules,
+    capacity: Capacity,
     forced: ArrayLike<number> = [],
   ) {
-    const { device, config, weights, smallestSegment } = backbone;
-    this.length = promptLength(prompt);
-    checkIds("text", prompt.textIds, config.textRows);
-    checkIds("speech", prompt.speechIds, config.speechRows);
+    const { device, config, smallestSegment } = backbone;
     checkIds("forced", forced, config.speechRows);
-    const positions = this.length + rules.maxLen - 1;
+    const { positions, tokens } = capacity;
     if (positions > config.maxPositions) {
       throw new InputError(
-        `${this.length} prompt positions and up to ${rules.maxLen} tokens make ${positions}, the model has ${config.maxPositions}; use shorter text or prompt`,
+        `the prompt and up to ${tokens} tokens make ${positions} positions, the model has ${config.maxPositions}; use shorter text or prompt`,
       );
     }
-    const { textIds, speechIds } = prompt;
-    this.spans = [
-      { table: weights.marks, rows: 1 },
-      { table: weights.text, rows: textIds.length },
-      { table: weights.marks, rows: 1 },
-      { table: weights.speech, rows: speechIds.length },
-    ];
-    const ids = Int32Array.from([BEGIN, ...Array.from(textIds), TASK, ...Array.from(speechIds)]);
     this.cache = new KvCache(device, config, positions, smallestSegment);
-    this.ids = device.upload("prompt ids", [ids.length], ids, "i32");
     this.rope = device.upload("rope", [positions, config.headDim / 2, 2], ropeTable(positions, config));
     this.state = device.tensor("sampler state", [4], "i32");
-    this.tokens = device.tensor("tokens", [rules.maxLen], "i32");
-    this.margins = device.tensor("margins", [rules.maxLen]);
+    this.tokens = device.tensor("tokens", [tokens], "i32");
+    this.margins = device.tensor("margins", [tokens]);
     if (forced.length > 0) device.write(this.tokens, Int32Array.from(forced));
   }
 
   /**
-   * Reads the prompt, some rows at a time, and chooses token 0. Nothing is waited for but pipelines that are new.
-   * @param logitsTo where the logits of the last row go too
-   * @param submitLast takes the commands of the last rows, to add to them before it submits them
+   * Appends rows to the cache, some at a time, and chooses token `step` from the last one's logits. Nothing is waited for but
+   * pipelines that are new.
+   * @throws InputError for ids that their table has not
    */
-  async prefill({
-    logitsTo,
-    submitLast,
-  }: {
-    readonly logitsTo?: ResidentTensor;
-    readonly submitLast?: (encoder: GPUCommandEncoder) => void;
-  } = {}): Promise<void> {
+  async feed(pieces: readonly Piece[], step: number, rules: Rules, options: FeedOptions = {}): Promise<void> {
     const { device, config, weights, prefillRows } = this.backbone;
-    this.cache.grow(this.length);
-    for (let first = 0; first < this.length; first += prefillRows) {
-      const rows = Math.min(prefillRows, this.length - first);
-      const g = new Graph("prefill", device.capabilities);
-      const x = embedSpans(g, this.spans, this.ids, { first, rows, width: config.width });
-      const h = prefill(g, weights, config, x, this.cache, this);
-      const isLast = first + rows === this.length;
-      if (isLast) {
-        const logits = head(g, weights, config, h);
-        if (logitsTo) g.copy(logits, 0, logitsTo, 0, config.speechRows * 4);
-        sample(g, logits, this, config, this.rules, rows);
+    for (const { table, ids } of pieces) checkIds(table, ids, weights[table].rows);
+    const length = rowsOf(pieces);
+    this.cache.grow(this.fed + length);
+    const ids = device.upload(
+      "fed ids",
+      [length],
+      Int32Array.from(pieces.flatMap(({ ids }) => Array.from(ids))),
+      "i32",
+    );
+    const spans = pieces.map(({ table, ids }): Span => ({ table: weights[table], rows: ids.length }));
+    try {
+      for (let first = 0; first < length; first += prefillRows) {
+        const rows = Math.min(prefillRows, length - first);
+        const g = new Graph("prefill", device.capabilities);
+        const x = embedSpans(g, spans, ids, { first, rows, width: config.width });
+        const h = prefill(g, weights, config, x, this.cache, this);
+        const isLast = first + rows === length;
+        if (isLast) {
+          const logits = head(g, weights, config, h);
+          if (options.logitsTo) g.copy(logits, 0, options.logitsTo, 0, config.speechRows * 4);
+          sample(g, logits, this, config, rules, rows);
+        }
+        const program = await Program.compile(device, g);
+        try {
+          device.write(this.state, Int32Array.of(this.fed + first, 0, step, 0));
+          if (isLast && options.submitLast) {
+            const encoder = device.gpu.createCommandEncoder({ label: "prefill" });
+            program.encode(encoder);
+            options.submitLast(encoder);
+          } else program.run();
+          this.submits++;
+        } finally {
+          // The queue keeps what it still needs.
+          program.destroy();
+        }
       }
-      const program = await Program.compile(device, g);
-      try {
-        device.write(this.state, Int32Array.of(first, 0, 0, 0));
-        if (isLast && submitLast) {
-          const encoder = device.gpu.createCommandEncoder({ label: "prefill" });
-          program.encode(encoder);
-          submitLast(encoder);
-        } else program.run();
-        this.submits++;
-      } finally {
-        // The queue keeps what it still needs.
-        program.destroy();
-      }
+      this.fed += length;
+    } finally {
+      device.release(ids.buffer);
     }
   }
 
-  /** Makes room and the program for the steps that choose the first `count` tokens. Call it before `encode`. */
-  async ready(count: number): Promise<void> {
-    // The last token is chosen, not read, and the prompt chose the first.
-    const grown = this.cache.grow(this.length + Math.max(count, 1) - 1);
-    if (this.step && !grown) return;
+  /** Makes room and the program for the next steps, `steps` of them since rows were fed. Call it before `encode`. */
+  async ready(steps: number, rules: Rules): Promise<void> {
+    const grown = this.cache.grow(this.fed + steps);
+    if (this.step?.rules === rules && !grown) return;
     const { device, config, weights } = this.backbone;
     const g = new Graph("decode", device.capabilities);
     const x = g.temp("input", [config.width]);
     embed(g, weights.speech, this.state, x, { firstId: 1, count: 1, outRow: 0 });
     const logits = head(g, weights, config, decode(g, weights, config, x, this.cache, this));
     g.keep(logits);
-    sample(g, logits, this, config, this.rules, 1);
+    sample(g, logits, this, config, rules, 1);
     const before = this.step;
-    this.step = await Program.compile(device, g);
-    this.stepLogits = logits;
-    before?.destroy();
+    this.step = { rules, program: await Program.compile(device, g), logits };
+    before?.program.destroy();
   }
 
   /** Records one decoding step. @param logitsTo where its logits go too, with the byte offset */
   encode(encoder: GPUCommandEncoder, logitsTo?: { tensor: ResidentTensor; offset: number }): void {
-    const { step, stepLogits } = this;
-    if (!step || !stepLogits) throw new InternalError("session: ready() comes before encode()");
-    step.encode(encoder);
+    const { step } = this;
+    if (!step) throw new InternalError("session: ready() comes before encode()");
+    step.program.encode(encoder);
     if (!logitsTo) return;
     const bytes = this.backbone.config.speechRows * 4;
-    encoder.copyBufferToBuffer(step.resident(stepLogits).buffer, 0, logitsTo.tensor.buffer, logitsTo.offset, bytes);
+    const { buffer } = step.program.resident(step.logits);
+    encoder.copyBufferToBuffer(buffer, 0, logitsTo.tensor.buffer, logitsTo.offset, bytes);
+  }
+
+  /** Says that `rows` of the decoding steps since rows were fed count; what later ones put into the cache is written over. */
+  accept(rows: number): void {
+    this.fed += rows;
   }
 
   /** Dispatches of one decoded token. */
   get dispatchesPerToken(): number {
-    return this.step?.dispatches ?? 0;
+    return this.step?.program.dispatches ?? 0;
   }
 
   destroy(): void {
-    this.step?.destroy();
+    this.step?.program.destroy();
     this.cache.destroy();
-    const { ids, rope, state, tokens, margins } = this;
-    this.backbone.device.release(...[ids, rope, state, tokens, margins].map(({ buffer }) => buffer));
+    const { rope, state, tokens, margins } = this;
+    this.backbone.device.release(...[rope, state, tokens, margins].map(({ buffer }) => buffer));
   }
 }
 
