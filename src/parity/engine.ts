@@ -4,12 +4,16 @@ import type { Component } from "../config.js";
 import { Flow } from "../flow/flow.js";
 import type { Device } from "../gpu/device.js";
 import { LanguageModel } from "../lm/lm.js";
+import { SpeakerEncoder } from "../speaker/speakerEncoder.js";
+import { SpeechTokenizer } from "../speechTokenizer/speechTokenizer.js";
 import { Vocoder } from "../vocoder/vocoder.js";
 
 export class Engine {
   private loadedLm: LanguageModel | undefined;
   private loadedFlow: Flow | undefined;
   private loadedVocoder: Vocoder | undefined;
+  private loadedTokenizer: SpeechTokenizer | undefined;
+  private loadedSpeaker: SpeakerEncoder | undefined;
 
   constructor(
     readonly device: Device,
@@ -31,6 +35,16 @@ export class Engine {
     return this.loadedVocoder;
   }
 
+  async speechTokenizer(): Promise<SpeechTokenizer> {
+    this.loadedTokenizer ??= await SpeechTokenizer.load(this.device, this.model);
+    return this.loadedTokenizer;
+  }
+
+  async speaker(): Promise<SpeakerEncoder> {
+    this.loadedSpeaker ??= await SpeakerEncoder.load(this.device, this.model);
+    return this.loadedSpeaker;
+  }
+
   /** Frees the stages that nothing asks for any more. */
   keepOnly(components: ReadonlySet<Component>): void {
     if (!components.has("lm")) {
@@ -44,6 +58,14 @@ export class Engine {
     if (!components.has("vocoder")) {
       this.loadedVocoder?.destroy();
       this.loadedVocoder = undefined;
+    }
+    if (!components.has("speechTokenizer")) {
+      this.loadedTokenizer?.destroy();
+      this.loadedTokenizer = undefined;
+    }
+    if (!components.has("speaker")) {
+      this.loadedSpeaker?.destroy();
+      this.loadedSpeaker = undefined;
     }
   }
 

@@ -133,6 +133,22 @@ export function judgeGreedy(
   };
 }
 
+/** A token of quantised speech may differ where a projected value is this close to the edge of a level. */
+export const NEAR_EDGE = 1e-3;
+
+/**
+ * Ids of the speech tokenizer, which computes in f32 whatever the weights' type.
+ * @param edge how far the nearest projected value of a token lies from an edge
+ */
+export function judgeTokens(out: ArrayLike<number>, reference: ArrayLike<number>, edge: ArrayLike<number>): Finding {
+  const exact = judgeExact(out, reference);
+  if (exact.verdict === "pass" || out.length !== reference.length) return exact;
+  const far = Array.from(reference).findIndex((id, i) => id !== out[i] && !((edge[i] as number) <= NEAR_EDGE));
+  if (far >= 0)
+    return { ...exact, reason: `${exact.reason}; token ${far} is ${edge[far]?.toExponential(1)} from an edge` };
+  return { ...exact, verdict: "pass", reason: `${exact.reason}; all of them within ${NEAR_EDGE} of an edge` };
+}
+
 /** Pearson correlation over all values of two feature arrays. */
 export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number {
   const n = Math.min(a.length, b.length);

@@ -6,7 +6,16 @@ import { CancelledError, CosyVoiceError, DeviceError, InputError } from "../erro
 import type { Device } from "../gpu/device.js";
 import type { Bundle, Case } from "./bundle.js";
 import { Engine } from "./engine.js";
-import { type Finding, judgeExact, judgeFloats, judgeGreedy, pearson, ruleFor, shapeFinding } from "./judge.js";
+import {
+  type Finding,
+  judgeExact,
+  judgeFloats,
+  judgeGreedy,
+  judgeTokens,
+  pearson,
+  ruleFor,
+  shapeFinding,
+} from "./judge.js";
 import { type Row, skipped } from "./report.js";
 import { logMel, NOT_BUILT, type Output, STAGES, type Stage } from "./stages.js";
 import { textRows } from "./text.js";
@@ -139,6 +148,7 @@ async function compare(engine: Engine, test: Case, tensor: string, output: Outpu
   if (!output) return failure(new InputError("the engine gives no such output"));
   const misfit = shapeFinding(output.shape, shape);
   if (misfit) return misfit;
+  if (output.edges) return judgeTokens(output.data, data, output.edges);
   if (output.margins) return judgeGreedy(output.data, data, output.margins, dtype);
   if (data instanceof Int32Array) return judgeExact(output.data, data);
   const rule = ruleFor(test.stage, tensor, dtype, data.length / config.sampleRate);

@@ -1,4 +1,6 @@
 /** What each stage of the contract is given and what it must reproduce. One entry per stage, in the order of the pipeline. */
+
+import { FSQ_EDGE } from "../../kernels/fsq.js";
 import { FBANK_BINS, fbank } from "../audio/fbank.js";
 import { mel24k } from "../audio/mel.js";
 import { resample } from "../audio/resample.js";
@@ -14,6 +16,8 @@ export interface Output {
   readonly data: ArrayLike<number>;
   /** For greedy ids: how far the best log-probability leads the second at every step. */
   readonly margins?: Float32Array;
+  /** For ids of quantised speech: how far the nearest projected value of each token lies from the edge of a level. */
+  readonly edges?: Float32Array;
 }
 
 interface StageFacts {
@@ -216,6 +220,33 @@ const filterbank: Stage = {
   },
 };
 
+const speechTokenizer: Stage = {
+  inputs: ["samples"],
+  outputs: ["hidden", "ids"],
+  needs: ["speechTokenizer"],
+  async run(engine, test) {
+    const stage = await engine.speechTokenizer();
+    const { melBins, fsqDims } = stage.config;
+    const { ids, hidden } = await stage.run(whisperMel(await test.floats("samples", [null]), melBins).mel);
+    const edges = new Float32Array(ids.length).fill(Number.POSITIVE_INFINITY);
+    for (const [i, p] of hidden.entries()) {
+      const t = Math.floor(i / fsqDims);
+      edges[t] = Math.min(edges[t] as number, Math.abs(Math.abs(p) - FSQ_EDGE));
+    }
+    return { hidden: { shape: [ids.length, fsqDims], data: hidden }, ids: { ...list(ids), edges } };
+  },
+};
+
+const speaker: Stage = {
+  inputs: ["samples"],
+  outputs: ["embedding"],
+  needs: ["speaker"],
+  async run(engine, test) {
+    const stage = await engine.speaker();
+    return { embedding: list(await stage.run(fbank(await test.floats("samples", [null]), stage.config.melBins))) };
+  },
+};
+
 /** The Gaussian noise of the harmonic source is zero in the reference's speech. */
 const QUIET = { seed: 0, sourceNoise: false };
 
@@ -223,7 +254,9 @@ export const STAGES: ReadonlyMap<string, Stage> = new Map([
   ["resample", resampling],
   ["mel24k", mel],
   ["whisper_mel", whisper],
+  ["speech_tokenizer", speechTokenizer],
   ["fbank", filterbank],
+  ["speaker", speaker],
   ["lm", lm],
   ["lm_greedy", lmGreedy],
   ["nucleus", nucleus],
@@ -246,8 +279,6 @@ export const NOT_BUILT: ReadonlyMap<string, StageFacts> = new Map([
       needs: ["lm"],
     },
   ],
-  ["speech_tokenizer", { inputs: ["samples"], outputs: ["hidden", "ids"], needs: ["speechTokenizer"] }],
-  ["speaker", { inputs: ["samples"], outputs: ["embedding"], needs: ["speaker"] }],
 ]);
 
 /** The features that the flow's prompt has: [M, bins]. */

@@ -4,6 +4,7 @@ import {
   judgeExact,
   judgeFloats,
   judgeGreedy,
+  judgeTokens,
   pearson,
   ruleFor,
   shapeFinding,
@@ -89,5 +90,14 @@ describe("ids", () => {
     expect(judge(1.1e-4, "f32").verdict).toBe("fail");
     expect(judge(1, "f16")).toMatchObject({ verdict: "pass", rel: 2 / 3, limit: null });
     expect(judgeGreedy([1], [1, 2], [0], "f32").verdict).toBe("fail");
+  });
+
+  test("speech tokens may differ near the edge of a level alone", () => {
+    expect(judgeTokens([1, 2, 3], [1, 2, 3], [1, 1, 1]).verdict).toBe("pass");
+    expect(judgeTokens([1, 9, 8], [1, 2, 3], [1, 1e-4, 1e-3])).toMatchObject({ verdict: "pass", max_abs: 7 });
+    const far = judgeTokens([1, 9, 8], [1, 2, 3], [1, 1e-4, 2e-3]);
+    expect(far).toMatchObject({ verdict: "fail", reason: expect.stringContaining("token 2 is 2.0e-3 from an edge") });
+    expect(judgeTokens([1, 9], [1, 2], [1, Number.NaN]).verdict).toBe("fail");
+    expect(judgeTokens([1], [1, 2], [0]).verdict).toBe("fail");
   });
 });

@@ -28,7 +28,7 @@ async function parity(bundlePath: string, dtype: "f32" | "f16", adapter: string,
   }
 }
 
-const NOT_BUILT = ["lm_bistream", "speech_tokenizer", "speaker"];
+const NOT_BUILT = ["lm_bistream"];
 
 describe.each(adapterNames)("on %s", (adapter) => {
   test.each([
