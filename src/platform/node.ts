@@ -37,18 +37,21 @@ const DRIVER_FOLDERS = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/lo
 /** Dawn hides f16 on NVIDIA's Vulkan unless told otherwise; the self-test of `doctor` proves that it computes rightly. */
 const TOGGLES = ["enable-dawn-features=vulkan_enable_f16_on_nvidia"];
 
-/** The instance must outlive its adapters, or Dawn frees them under us. */
-const instances: GPU[] = [];
+/** By driver and device. An instance must outlive its adapters, or Dawn frees them under us. */
+const instances = new Map<string, GPU>();
 
 /** One place an adapter may come from. */
 export interface AdapterSource {
-  /** What `--adapter` calls it; the first hardware GPU also answers to its own name. */
+  /** What `--adapter` calls it; hardware GPUs also answer to their own names. */
   readonly name: "hardware" | "lavapipe" | "swiftshader";
+  /** The best one. */
   readonly find: () => Promise<FoundAdapter | string>;
+  /** The others. */
+  readonly more?: (best: FoundAdapter) => Promise<FoundAdapter[]>;
 }
 
 const SOURCES: readonly AdapterSource[] = [
-  { name: "hardware", find: () => request("hardware", undefined) },
+  { name: "hardware", find: () => request("hardware"), more: moreHardware },
   { name: "lavapipe", find: findLavapipe },
   { name: "swiftshader", find: findSwiftShader },
 ];
@@ -61,40 +64,73 @@ export async function listAdapters(): Promise<AdapterReport[]> {
   const reports: AdapterReport[] = [];
   for (const source of SOURCES) {
     const found = await source.find();
-    reports.push(
-      typeof found === "string" ? { name: source.name, reason: found } : { name: found.description.name, found },
-    );
+    if (typeof found === "string") reports.push({ name: source.name, reason: found });
+    else {
+      const all = [found, ...((await source.more?.(found)) ?? [])];
+      reports.push(...all.map((one) => ({ name: one.description.name, found: one })));
+    }
   }
   return reports;
 }
 
 /**
- * Finds the adapter of a name (a source's name, or part of the GPU's own name), or the best there is.
+ * Finds the adapter of a name (a source's name, or part of a GPU's own name), or the best there is. Without a name, or with an
+ * empty one, `COSYVOICE_ADAPTER` is asked for.
  * @throws DeviceError naming what was tried and why each was refused.
  */
-export async function findAdapter(name: string | undefined = process.env.COSYVOICE_ADAPTER): Promise<FoundAdapter> {
+export async function findAdapter(name?: string): Promise<FoundAdapter> {
   const refused: string[] = [];
-  const wanted = name?.toLowerCase();
+  const asked = name || process.env.COSYVOICE_ADAPTER || undefined;
+  const wanted = asked?.toLowerCase();
   const isSource = SOURCES.some((source) => source.name === wanted);
   for (const source of SOURCES) {
     const byName = wanted === undefined || source.name === wanted;
     // A name that is no source's can only be that of a hardware GPU.
     if (!byName && (isSource || source.name !== "hardware")) continue;
     const found = await source.find();
-    if (typeof found === "string") refused.push(`${source.name}: ${found}`);
-    else if (byName || found.description.name.includes(wanted ?? "")) return found;
-    else refused.push(`${found.description.name}: not what was asked for`);
+    if (typeof found === "string") {
+      refused.push(`${source.name}: ${found}`);
+      continue;
+    }
+    if (byName || found.description.name.includes(wanted)) return found;
+    const others = (await source.more?.(found)) ?? [];
+    const other = others.find(({ description }) => description.name.includes(wanted));
+    if (other) return other;
+    for (const { description } of [found, ...others]) refused.push(`${description.name}: not what was asked for`);
   }
-  const asked = name === undefined ? "no GPU adapter was found" : `no GPU adapter is called "${name}"`;
-  throw new DeviceError(`${asked} (${refused.join("; ")}); run "cosyvoice doctor" to see the adapters of this machine`);
+  const none = asked === undefined ? "no GPU adapter was found" : `no GPU adapter is called "${asked}"`;
+  throw new DeviceError(`${none} (${refused.join("; ")}); run "cosyvoice doctor" to see the adapters of this machine`);
 }
 
-/** Asks Dawn for an adapter, with the Vulkan loader pointed at one driver manifest or at the system's own. */
-async function request(kind: AdapterSource["name"], manifest: string | undefined): Promise<FoundAdapter | string> {
-  const before = process.env.VK_DRIVER_FILES;
-  if (manifest !== undefined) process.env.VK_DRIVER_FILES = manifest;
-  try {
-    const gpu = create(TOGGLES);
+/** The end of the last request: while one runs, the environment is its own. */
+let turn: Promise<unknown> = Promise.resolve();
+
+/** Asks Dawn for an adapter in turn, with the Vulkan loader pointed at one driver manifest or at the system's own. */
+function inTurn<T>(manifest: string | undefined, ask: () => Promise<T>): Promise<T | string> {
+  const result = turn.then(async () => {
+    const before = process.env.VK_DRIVER_FILES;
+    if (manifest !== undefined) process.env.VK_DRIVER_FILES = manifest;
+    try {
+      return await ask();
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    } finally {
+      if (before === undefined) delete process.env.VK_DRIVER_FILES;
+      else process.env.VK_DRIVER_FILES = before;
+    }
+  });
+  turn = result;
+  return result;
+}
+
+/** @param device part of the name that the driver gives it; default: the one that Dawn puts first */
+function request(
+  kind: AdapterSource["name"],
+  { manifest, device: only }: { readonly manifest?: string; readonly device?: string } = {},
+): Promise<FoundAdapter | string> {
+  return inTurn(manifest, async () => {
+    const key = JSON.stringify([manifest, only]);
+    const gpu = instances.get(key) ?? create([...TOGGLES, ...(only === undefined ? [] : [`adapter=${only}`])]);
     const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
     if (!adapter)
       return manifest === undefined ? "no driver that Dawn accepts" : `Dawn refuses the driver of ${manifest}`;
@@ -102,30 +138,50 @@ async function request(kind: AdapterSource["name"], manifest: string | undefined
     const software =
       adapter.info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe/i.test(`${device} ${description}`);
     if (kind === "hardware" && software) return "only software drivers are installed";
-    instances.push(gpu);
+    instances.set(key, gpu);
     const own = `${vendor} ${device || architecture || description}`.toLowerCase().replace(/[^a-z0-9]+/g, "-");
     const name = kind === "hardware" ? own.replace(/^-|-$/g, "") : kind;
     return { adapter, description: { name, vendor, architecture, description: description || device, software } };
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  } finally {
-    if (manifest !== undefined) {
-      if (before === undefined) delete process.env.VK_DRIVER_FILES;
-      else process.env.VK_DRIVER_FILES = before;
-    }
-  }
+  });
 }
 
+/**
+ * The hardware GPUs behind the first. WebGPU has no list of adapters; Dawn gives the names in its refusal of one that no GPU has,
+ * and lets one be chosen by name. Of several GPUs of one name it gives the first.
+ */
+async function moreHardware(best: FoundAdapter): Promise<FoundAdapter[]> {
+  const refusal = await inTurn(undefined, async () => {
+    await create([...TOGGLES, "adapter=?"]).requestAdapter();
+    return "";
+  });
+  const devices = new Set(Array.from(refusal.matchAll(/^ \* backend: '.*', name: '(.*)'$/gm), ([, name = ""]) => name));
+  const found = new Map([[best.description.name, best]]);
+  for (const device of devices) {
+    const one = await request("hardware", { device });
+    if (typeof one !== "string" && !found.has(one.description.name)) found.set(one.description.name, one);
+  }
+  return [...found.values()].slice(1);
+}
+
+/** How the names of driver manifests call the processors that Node names. */
+const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "x86_64", ia32: "i686", arm64: "aarch64" };
+
 async function findLavapipe(): Promise<FoundAdapter | string> {
-  const folder = DRIVER_FOLDERS.filter((path) => existsSync(path));
-  const manifests = folder.flatMap((path) => readdirSync(path).map((file) => join(path, file)));
-  const manifest = manifests.find((path) => /lvp_icd.*\.json$/.test(path));
+  const folders = DRIVER_FOLDERS.filter((path) => existsSync(path));
+  const manifests = folders
+    .flatMap((path) => readdirSync(path).map((file) => join(path, file)))
+    .filter((path) => /lvp_icd.*\.json$/.test(path));
+  // A system for two kinds of processor has a driver for each: lvp_icd.i686.json beside lvp_icd.x86_64.json.
+  const manifest =
+    manifests.find((path) => path.endsWith(`lvp_icd.${ARCHITECTURES[process.arch]}.json`)) ??
+    manifests.find((path) => path.endsWith("lvp_icd.json")) ??
+    manifests[0];
   return manifest === undefined
     ? "not installed (Debian: mesa-vulkan-drivers of bookworm-backports or newer)"
-    : request("lavapipe", manifest);
+    : request("lavapipe", { manifest });
 }
 
 async function findSwiftShader(): Promise<FoundAdapter | string> {
   const manifest = await bundledDriver();
-  return manifest.path === undefined ? manifest.reason : request("swiftshader", manifest.path);
+  return manifest.path === undefined ? manifest.reason : request("swiftshader", { manifest: manifest.path });
 }

@@ -2,9 +2,18 @@
  * The software GPU that comes with the package: SwiftShader, inside the optional dependency `@sparticuz/chromium`. It is unpacked
  * once into a cache folder, together with a Vulkan loader for machines that have none.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
-import { constants } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { brotliDecompressSync } from "node:zlib";
@@ -36,19 +45,34 @@ export async function bundledDriver(): Promise<Driver> {
   } catch {
     return { reason: `the optional package ${PACKAGE} is not installed` };
   }
-  const cache = envPaths("cosyvoice", { suffix: "" }).cache;
-  const folder = join(cache, `swiftshader-${version}`);
-  if (!existsSync(join(folder, MANIFEST))) {
+  const refused: string[] = [];
+  for (const folder of homes(version)) {
     try {
-      await unpack(archive, folder);
+      if (!isReady(folder)) await unpack(archive, folder);
     } catch (error) {
-      return {
-        reason: `could not unpack ${archive} into ${folder} (${error instanceof Error ? error.message : String(error)})`,
-      };
+      refused.push(`${folder} (${error instanceof Error ? error.message : String(error)})`);
+      continue;
     }
+    provideLoader(join(folder, LOADER));
+    return { path: join(folder, MANIFEST) };
   }
-  provideLoader(join(folder, LOADER));
-  return { path: join(folder, MANIFEST) };
+  return { reason: `could not unpack ${archive} into ${refused.join(" nor into ")}` };
+}
+
+/** Where the driver may lie: the user's cache; where that cannot be written, the folder for temporary files. */
+function homes(version: string): string[] {
+  const name = `swiftshader-${version}`;
+  return [
+    join(envPaths("cosyvoice", { suffix: "" }).cache, name),
+    join(tmpdir(), `cosyvoice-${name}-${process.getuid?.() ?? "user"}`),
+  ];
+}
+
+/** Whether the driver is there, put there by this user: code of anybody else is not loaded. */
+function isReady(folder: string): boolean {
+  if (!existsSync(join(folder, MANIFEST))) return false;
+  const { uid, mode } = lstatSync(folder);
+  return uid === process.getuid?.() && (mode & 0o022) === 0;
 }
 
 /** Unpacks into a folder beside the target and renames it, so that a killed process leaves nothing that looks finished. */
@@ -69,7 +93,7 @@ async function unpack(archive: string, target: string): Promise<void> {
       renameSync(partial, target);
     } catch (error) {
       // Another process was faster: its copy is as good as ours.
-      if (!existsSync(join(target, MANIFEST))) throw error;
+      if (!isReady(target)) throw error;
     }
   } finally {
     rmSync(partial, { recursive: true, force: true });

@@ -10,7 +10,7 @@ test("doctor --json names the adapter it chose and passes its self-test", async 
   expect(report.chosen.features).toBeInstanceOf(Array);
   expect(report.selfTest.length).toBeGreaterThanOrEqual(3);
   for (const result of report.selfTest) expect(result).toMatchObject({ passed: true });
-  expect(report.adapters.length + report.refused.length).toBe(3);
+  expect(report.adapters.length + report.refused.length).toBeGreaterThanOrEqual(3);
   for (const { reason } of report.refused) expect(reason).not.toBe("");
   expect(status).toBe(0);
 });
