@@ -50,7 +50,7 @@ export function fbank(samples16k: Float32Array, bins = FBANK_BINS): Float32Array
   );
   const frames = 1 + Math.floor((samples16k.length - FRAME) / HOP);
   const logs = new Float32Array(frames * bins);
-  const means = new Float64Array(bins);
+  const sums = new Float64Array(bins);
   const frame = new Float64Array(N_FFT); // zeros after the window
   const power = new Float64Array(filters.columns);
   const row = new Float64Array(bins);
@@ -65,10 +65,10 @@ export function fbank(samples16k: Float32Array, bins = FBANK_BINS): Float32Array
     for (let k = 0; k < power.length; k++) power[k] = (re[k] as number) ** 2 + (im[k] as number) ** 2;
     filters.apply(power, row);
     for (let b = 0; b < bins; b++) {
-      const log = Math.log(Math.max(row[b] as number, ENERGY_FLOOR));
+      const log = Math.fround(Math.log(Math.max(row[b] as number, ENERGY_FLOOR)));
       logs[f * bins + b] = log;
-      means[b] = (means[b] as number) + log / frames;
+      sums[b] = (sums[b] as number) + log;
     }
   }
-  return logs.map((log, i) => log - (means[i % bins] as number));
+  return logs.map((log, i) => log - (sums[i % bins] as number) / frames);
 }
