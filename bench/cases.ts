@@ -9,6 +9,8 @@ import type { Device } from "../src/gpu/device.js";
 import type { DispatchStep, Graph } from "../src/gpu/graph.js";
 import { type Bindings, variantName } from "../src/gpu/kernel.js";
 import { LanguageModel } from "../src/lm/lm.js";
+import { SpeakerEncoder } from "../src/speaker/speakerEncoder.js";
+import { SpeechTokenizer } from "../src/speechTokenizer/speechTokenizer.js";
 import { Vocoder } from "../src/vocoder/vocoder.js";
 import { bytesOf, flopOf, loadsOf } from "./cost.js";
 import type { Case } from "./harness.js";
@@ -20,13 +22,17 @@ import { twinsOf } from "./twins.js";
 const TEXT = 24;
 const SPEECH = { hardware: 75, software: 25 };
 
+/** Feature frames of a prompt of ten seconds; of one, on a CPU. */
+const PROMPT = { hardware: 1000, software: 100 };
+
 /** Cached positions that attention walks over when decoding is timed. */
 const DECODED = 500;
 
-/** Every kernel in every shape that an utterance of this config dispatches, whole and streamed; then the kernels that were not chosen. */
+/** Every kernel in every shape that an utterance of this config and its prompt dispatch, whole and streamed; then the kernels that were not chosen. */
 export async function kernelCases(device: Device, config: Config): Promise<Case[]> {
   const graphs: Graph[] = [];
-  const speech = device.capabilities.adapter.software ? SPEECH.software : SPEECH.hardware;
+  const kind = device.capabilities.adapter.software ? "software" : "hardware";
+  const speech = SPEECH[kind];
   device.onGraph = (graph) => graphs.push(graph);
   const model = syntheticModel(oneOfEach(config), "f16");
   try {
@@ -48,6 +54,12 @@ export async function kernelCases(device: Device, config: Config): Promise<Case[
     const vocoder = await Vocoder.load(device, model);
     await vocoder.run({ mel: mel.map((v) => (Number.isFinite(v) ? v : 0)), seed: 0 });
     vocoder.destroy();
+    const tokenizer = await SpeechTokenizer.load(device, model);
+    await tokenizer.run(new Float32Array(PROMPT[kind] * tokenizer.config.melBins));
+    tokenizer.destroy();
+    const speaker = await SpeakerEncoder.load(device, model);
+    await speaker.run(new Float32Array(PROMPT[kind] * speaker.config.melBins));
+    speaker.destroy();
   } finally {
     device.onGraph = undefined;
   }

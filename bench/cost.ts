@@ -26,6 +26,7 @@ const COSTS: Readonly<Record<string, Cost>> = {
   convTranspose1dDirect: transposed,
   chunkAttention: attention,
   chunkAttentionDirect: attention,
+  fsmn: (p) => 2 * of(p, "frames", "width", "taps"),
   istft: (p) => 2 * of(p, "steps", "columns", "overlap"),
 };
 

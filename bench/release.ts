@@ -119,14 +119,19 @@ export const release = {
   },
 } satisfies Config;
 
-/** One layer of every kind that repeats: the same shapes, a fraction of the weights. */
+/**
+ * One layer of every kind that repeats: the same shapes, a fraction of the weights. The speaker encoder keeps two in a block, since the
+ * channels they make are halved behind it.
+ */
 export function oneOfEach(config: Config): Config {
-  const { lm, flow, ...rest } = config;
+  const { lm, flow, speechTokenizer, speaker, ...rest } = config;
   return {
     ...rest,
     ...(lm ? { lm: { ...lm, layers: 1, textRows: 256 } } : {}),
     ...(flow
       ? { flow: { ...flow, blocks: 1, upBlocks: 1, estimator: { ...flow.estimator, blocks: 1, midBlocks: 1 } } }
       : {}),
+    ...(speechTokenizer ? { speechTokenizer: { ...speechTokenizer, layers: 1 } } : {}),
+    ...(speaker ? { speaker: { ...speaker, blocks: speaker.blocks.map(() => 2) } } : {}),
   };
 }

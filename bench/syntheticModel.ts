@@ -2,7 +2,7 @@
 
 import { toHalf } from "../src/checkpoint/dtype.js";
 import type { Model, WeightDtype, WeightSource } from "../src/checkpoint/model.js";
-import type { Component, Config } from "../src/config.js";
+import { COMPONENTS, type Component, type Config } from "../src/config.js";
 import { FileError, InputError } from "../src/errors.js";
 import { elements } from "../src/gpu/tensor.js";
 import { weightTable } from "../weights/all.js";
@@ -12,7 +12,7 @@ export function syntheticModel(config: Config, dtype: WeightDtype): Model {
     name: "synthetic",
     config,
     dtype,
-    components: ["lm", "flow", "vocoder"],
+    components: COMPONENTS.filter((component) => config[component] !== undefined),
     tensors: (component) => syntheticWeights(component, config),
     voices: [],
     voice: (name) => Promise.reject(new InputError(`the synthetic model has no voice ${name}`)),

@@ -5,7 +5,8 @@ import { ALL_KERNELS } from "../../kernels/all.js";
 import { adapterNames, testDevice } from "../helpers/device.js";
 import { TINY } from "../helpers/tinyRelease.js";
 
-test.each(adapterNames)("there is a row for every kernel, chosen or not, on %s; the twins run", async (adapter) => {
+const title = "there is a row for every kernel, chosen or not, on %s; the twins run";
+test.each(adapterNames)(title, { timeout: 600_000 }, async (adapter) => {
   const device = await testDevice(adapter);
   const cases = await kernelCases(device, TINY);
   const seen = new Set(cases.map(({ kernel }) => kernel.name));
