@@ -156,7 +156,7 @@ class Hift(nn.Module):
 
     def decode(self, mel: Tensor, source: Tensor) -> Tensor:
         """mel [M, 80], source [N] -> samples [N], clamped"""
-        y = self.network(mel.mT, source)
+        y = self.network(mel.mT, source).float()
         bins = self.config.n_fft // 2 + 1
         samples = self.inverse(torch.exp(y[..., :bins, :]), torch.sin(y[..., bins:, :]))
         return samples.clamp(-self.config.audio_limit, self.config.audio_limit)

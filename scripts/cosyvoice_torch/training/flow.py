@@ -161,7 +161,7 @@ class FlowObjective(Objective):
         spks = flow.speaker(batch["speaker"])
         cond = mel * within(here(drawn.prompt), mel.shape[1])[..., None]
         given = (y.mT, (mu * kept).mT, here(drawn.t), spks * kept[:, 0], (cond * kept).mT)
-        estimated = flow.decoder.estimator(*given, drawn.streaming, frames).mT
+        estimated = flow.decoder.estimator(*given, drawn.streaming, frames).mT.float()
         return masked_mse(estimated, velocity, within(frames, mel.shape[1]))
 
 

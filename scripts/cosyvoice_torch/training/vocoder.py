@@ -87,11 +87,12 @@ class VocoderObjective(Objective):
     def speak(self, batch: dict[str, Tensor], rng: torch.Generator, update: int) -> tuple[Tensor, Tensor]:
         """-> samples [B, N], predicted f0 [B, M]; nothing reaches the predictor through the source (upstream: no_grad)."""
         mel, hift = batch["mel"], self.generator
-        f0 = hift.f0(mel)
-        lead = self.training and update < self.settings.pitch_lead
-        pitch = batch["f0"] if lead else f0.detach()
         noise = torch.randn(*batch["audio"].shape, hift.config.overtones + 1, generator=rng).to(mel.device)
-        return hift.decode(mel, hift.m_source(pitch, noise)), f0
+        with torch.autocast(mel.device.type, enabled=False):  # errors of the pitch grow with time
+            f0 = hift.f0(mel)
+            lead = self.training and update < self.settings.pitch_lead
+            source = hift.m_source(batch["f0"] if lead else f0.detach(), noise)
+        return hift.decode(mel, source), f0
 
     def adversarial(self, update: int) -> bool:
         return bool(self.settings.adversarial_from) and update >= self.settings.adversarial_from
