@@ -7,6 +7,7 @@
  */
 import { printable } from "../checkpoint/printable.js";
 import { FileError } from "../errors.js";
+import { kindOf } from "./otherKinds.js";
 
 /** Sound of one channel. */
 export interface Sound {
@@ -30,6 +31,8 @@ const OTHER_TAGS: ReadonlyMap<number, string> = new Map([
   [EXTENSIBLE, "an unknown extension"],
 ]);
 
+/** Chunks before the sound; real files have a handful. */
+const MAX_CHUNKS = 1000;
 const MAX_CHANNELS = 256;
 const MAX_RATE = 768_000;
 /** 23 minutes at 48 kHz. */
@@ -39,7 +42,7 @@ const MAX_LEVEL = 8;
 /** The size that says "see the ds64 chunk"; writers that stream leave it there for good. */
 const OPEN_SIZE = 0xffff_ffff;
 
-export const CONVERT_IT = "convert it with: ffmpeg -i INPUT -c:a pcm_s16le OUTPUT.wav";
+const CONVERT_IT = "convert it with: ffmpeg -i INPUT -c:a pcm_s16le OUTPUT.wav";
 
 interface Format {
   readonly float: boolean;
@@ -49,8 +52,7 @@ interface Format {
   readonly width: number;
 }
 
-/** Whether the file says that it is a WAV file. */
-export function isWav(bytes: Uint8Array): boolean {
+function isWav(bytes: Uint8Array): boolean {
   return bytes.length >= 12 && ["RIFF", "RIFX", "RF64"].includes(ascii(bytes, 0)) && ascii(bytes, 8) === "WAVE";
 }
 
@@ -60,7 +62,7 @@ export function isWav(bytes: Uint8Array): boolean {
  * @throws FileError when it is no WAV file, is cut short, holds a coding that is neither PCM nor float, or samples that are not finite
  */
 export function decodeWav(bytes: Uint8Array, name: string): Sound {
-  if (!isWav(bytes)) throw new FileError(`${name}: not a WAV file; ${CONVERT_IT}`);
+  if (!isWav(bytes)) throw new FileError(`${name}: ${kindOf(bytes)}, only WAV is read; ${CONVERT_IT}`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const little = ascii(bytes, 0) !== "RIFX";
   const { format: formatChunk, data } = findChunks(view, bytes, little, name);
@@ -93,7 +95,10 @@ function findChunks(view: DataView, bytes: Uint8Array, little: boolean, name: st
   let format: DataView | undefined;
   let data: DataView | undefined;
   let longSize: number | undefined; // of the data chunk, in RF64
+  let count = 0;
   for (let at = 12; at + 8 <= view.byteLength && !(format && data); ) {
+    if (++count > MAX_CHUNKS)
+      throw new FileError(`${name}: more than ${MAX_CHUNKS} chunks without sound; ${CONVERT_IT}`);
     const id = ascii(bytes, at);
     const stated = view.getUint32(at + 4, little);
     const size = id === "data" && stated === OPEN_SIZE ? (longSize ?? stated) : stated;

@@ -75,7 +75,12 @@ describe("decodeWav", () => {
     ["floats at the scale of integers", wavFile(packed([9000], 4, true), { tag: 3, width: 4 }), "sample 0 is 9000"],
     ["no format", wavFile(two).fill(0x20, 12, 16), 'without its "fmt " chunk'],
     ["no data", wavFile(two).subarray(0, 36), 'without its "data" chunk'],
-    ["another file", new Uint8Array(64), "not a WAV file"],
+    [
+      "chunks without end",
+      wavFile(two, { extra: [new Uint8Array(100_000)] }).fill(0x20, 12, 16),
+      "more than 1000 chunks",
+    ],
+    ["another file", new Uint8Array(64), "an unknown kind of file, only WAV is read"],
   ];
   test.each(damaged)("%s gives one clear line", (_, bytes, message) => {
     expect(() => decodeWav(bytes, "a.wav")).toThrow(FileError);
