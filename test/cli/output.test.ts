@@ -21,7 +21,7 @@ describe("a full disk", () => {
     expect(errors(stderr)).toEqual(["error: stdout: the disk is full"]);
     expect(stderr).not.toMatch(/s of audio|cancelled/);
     expect(status).toBe(1);
-  }, 240_000);
+  }, 600_000);
 
   test("loses no results unnoticed", async () => {
     const { status, stderr } = await cosyvoice(["normalize", "Yes.", "--json"], { stdout: "/dev/full" });
@@ -59,4 +59,4 @@ test("two processes with one seed write the same bytes, to a file and to stdout;
   expect(bytes.length).toBeGreaterThan(1000);
   expect(bytes.equals(readFileSync(b))).toBe(true);
   expect(readdirSync(folder)).toEqual(["a.wav", "b.wav"]);
-}, 300_000);
+}, 600_000);
