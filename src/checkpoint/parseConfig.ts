@@ -6,6 +6,8 @@ import {
   type FlowConfig,
   type LmConfig,
   type MelConfig,
+  type SpeakerConfig,
+  type SpeechTokenizerConfig,
   samplesPerFrame,
   type VocoderConfig,
 } from "../config.js";
@@ -146,11 +148,13 @@ type Rule = readonly [holds: boolean, path: string, value: unknown, rule: string
 
 /** What the stages divide by, index with or hand to each other; sizes of tensors are checked against the weight tables. */
 function checkRelations(config: Config, json: Lookup): void {
-  const { lm, flow, vocoder } = config;
+  const { lm, flow, vocoder, speechTokenizer, speaker } = config;
   const rules = [
     ...(lm ? lmRules(lm, flow) : []),
     ...(flow ? flowRules(flow, config.mel) : []),
     ...(vocoder ? vocoderRules(vocoder, config) : []),
+    ...(speechTokenizer ? tokenizerRules(speechTokenizer) : []),
+    ...(speaker ? speakerRules(speaker) : []),
     ...melRules(config.mel, config.sampleRate),
   ];
   for (const [holds, path, value, rule] of rules) if (!holds) throw json.error(path, value, rule);
@@ -212,6 +216,19 @@ function vocoderRules(vocoder: VocoderConfig, config: Config): Rule[] {
       config.sampleRate,
       `tokenRate · tokenMelRatio · hop · the product of upRates = ${rate}`,
     ],
+  ];
+}
+
+function tokenizerRules({ width, heads }: SpeechTokenizerConfig): Rule[] {
+  return [
+    [width % (2 * heads) === 0, "speechTokenizer.heads", heads, `a number that splits width ${width} into even parts`],
+  ];
+}
+
+function speakerRules({ melBins, blocks, dilations }: SpeakerConfig): Rule[] {
+  return [
+    [melBins % 8 === 0, "speaker.melBins", melBins, "a multiple of 8, since the head halves them three times"],
+    [dilations.length === blocks.length, "speaker.dilations", dilations, `as many as blocks, ${blocks.length}`],
   ];
 }
 

@@ -57,6 +57,10 @@ describe("numbers that do not fit each other", () => {
   it.each([
     ["flow.melBins", 6, "mel.bins 5"],
     ["vocoder.melBins", 6, "mel.bins 5"],
+    ["speechTokenizer.heads", 3, "a number that splits width 64 into even parts"],
+    ["speechTokenizer.heads", 64, "a number that splits width 64 into even parts"],
+    ["speaker.melBins", 20, "a multiple of 8"],
+    ["speaker.dilations", [1, 2], "as many as blocks, 3"],
     ["sampleRate", 24000, "tokenRate · tokenMelRatio · hop · the product of upRates = 8000"],
     ["lm.speechCodes", 729, "at most flow.codes 728"],
     ["lm.minRatio", 21, "a number from 0 to maxRatio 20"],
