@@ -3,7 +3,7 @@
  *
  *   out[i] = leaky( scale · (a[i] + b[i]) ),  leaky(v) = v > 0 ? v : slope · v
  *
- * A slope of 1 leaves the sum as it is.
+ * A slope of 1 leaves the sum as it is; one of 0 is a ReLU, as behind the residual blocks of the speaker encoder.
  */
 import { wgsl } from "wgsl-preprocessor/wgsl-preprocessor.js";
 import { declarations, defineKernel, flatGroup, fold } from "../src/gpu/kernel.js";
