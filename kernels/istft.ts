@@ -66,7 +66,7 @@ fn istft(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) l
   let step = flatGroup(group) * WORKGROUP + lane;
   if (step >= params.steps) { return; }
   let bins = params.columns / 2u;
-  // Largest and smallest of a NaN and a number may be the number: what is no number is kept, to come out as such.
+  // Of a number and what is none, min and max may give the number: what is none is kept, to come out as such.
   var broken = 0.0;
   var sums: array<f32, HOP>;
   var envelope: array<f32, HOP>;
