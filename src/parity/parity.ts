@@ -17,7 +17,7 @@ import {
   shapeFinding,
 } from "./judge.js";
 import { type Row, skipped } from "./report.js";
-import { logMel, NOT_BUILT, type Output, STAGES, type Stage } from "./stages.js";
+import { logMel, type Output, STAGES, type Stage } from "./stages.js";
 import { textRows } from "./text.js";
 
 export interface ParityOptions {
@@ -75,12 +75,7 @@ export function countRows(bundle: Bundle, stages: readonly string[] | undefined)
 
 /** What is wrong with the first stage that neither the contract nor the bundle knows; undefined when there is none. */
 export function unknownStage(stages: readonly string[] | undefined, bundle: Bundle): string | undefined {
-  const known = new Set([
-    ...TEXT_STAGES,
-    ...STAGES.keys(),
-    ...NOT_BUILT.keys(),
-    ...bundle.cases.map(({ stage }) => stage),
-  ]);
+  const known = new Set([...TEXT_STAGES, ...STAGES.keys(), ...bundle.cases.map(({ stage }) => stage)]);
   const unknown = stages?.find((stage) => !known.has(stage));
   if (unknown === undefined) return undefined;
   return `no stage is called ${JSON.stringify(unknown)}; there are ${[...known].join(", ")}`;
@@ -95,25 +90,22 @@ function inOrder(cases: readonly Case[]): Case[] {
 
 /** The tensors of a case that get a row: everything that is no input. */
 function outputsOf(test: Case): readonly string[] {
-  const inputs = (STAGES.get(test.stage) ?? NOT_BUILT.get(test.stage))?.inputs ?? [];
+  const inputs = STAGES.get(test.stage)?.inputs ?? [];
   return test.tensorNames.filter((name) => !inputs.includes(name));
 }
 
 async function* caseRows(engine: Engine, test: Case): AsyncGenerator<Row> {
   const { model } = engine;
   const stage = STAGES.get(test.stage);
-  const later = NOT_BUILT.get(test.stage);
-  const known = stage?.outputs ?? later?.outputs ?? [];
+  const known = stage?.outputs ?? [];
   const toCompare: string[] = [];
   for (const tensor of outputsOf(test)) {
-    const absent = (stage?.needs ?? later?.needs ?? []).find((component) => !model.components.includes(component));
+    const absent = (stage?.needs ?? []).find((component) => !model.components.includes(component));
     const reason = !known.includes(tensor)
       ? "unknown"
       : absent !== undefined
         ? `the model has no ${absent}`
-        : later
-          ? "not built yet"
-          : undefined;
+        : undefined;
     if (reason === undefined) toCompare.push(tensor);
     else yield skipped(test.stage, test.name, tensor, reason);
   }

@@ -56,6 +56,24 @@ const lmGreedy: Stage = {
   },
 };
 
+const lmBistream: Stage = {
+  inputs: ["prompt_text_ids", "text_ids", "prompt_speech_ids", "out_ids"],
+  outputs: ["logprobs"],
+  needs: ["lm"],
+  async run(engine, test) {
+    const model = await engine.lm();
+    const ids = await test.ids("out_ids");
+    const input = {
+      promptTextIds: await test.ids("prompt_text_ids"),
+      promptSpeechIds: await test.ids("prompt_speech_ids"),
+      text: await test.ids("text_ids"),
+      compatOfficial: true,
+    };
+    const data = await model.streamLogprobs(input, ids);
+    return { logprobs: { shape: [ids.length, model.config.speechRows], data } };
+  },
+};
+
 const nucleus: Stage = {
   inputs: ["logprobs"],
   outputs: ["ids", "probs"],
@@ -259,6 +277,7 @@ export const STAGES: ReadonlyMap<string, Stage> = new Map([
   ["speaker", speaker],
   ["lm", lm],
   ["lm_greedy", lmGreedy],
+  ["lm_bistream", lmBistream],
   ["nucleus", nucleus],
   ["noise", noise],
   ["flow_mask", flowMask],
@@ -267,18 +286,6 @@ export const STAGES: ReadonlyMap<string, Stage> = new Map([
   ["vocoder", vocoder],
   ["whole", whole],
   ["stream", stream],
-]);
-
-/** Stages of the contract that the engine does not have yet. */
-export const NOT_BUILT: ReadonlyMap<string, StageFacts> = new Map([
-  [
-    "lm_bistream",
-    {
-      inputs: ["prompt_text_ids", "text_ids", "prompt_speech_ids", "out_ids"],
-      outputs: ["logprobs"],
-      needs: ["lm"],
-    },
-  ],
 ]);
 
 /** The features that the flow's prompt has: [M, bins]. */
