@@ -1,9 +1,10 @@
 /** Times every case of `cases.ts` and says how near it comes to the device's ceilings. */
-import type { Progress } from "../src/cosyvoice.js";
+
 import { checkCancelled, InputError } from "../src/errors.js";
 import type { AdapterDescription } from "../src/gpu/capabilities.js";
 import type { Device } from "../src/gpu/device.js";
 import type { Bindings } from "../src/gpu/kernel.js";
+import type { Progress } from "../src/speech.js";
 import { kernelCases } from "./cases.js";
 import { CACHED_BYTES, type Ceilings, measureCeilings } from "./ceilings.js";
 import { type Case, type Timing, time } from "./harness.js";

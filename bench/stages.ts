@@ -1,5 +1,6 @@
 /** The stages and the whole of one utterance: what a listener waits for, after a first run that builds the pipelines. */
-import { CosyVoice, type ModelSource, type Progress, type Speech } from "../src/cosyvoice.js";
+import { CosyVoice, type ModelSource } from "../src/cosyvoice.js";
+import type { Progress, Speech } from "../src/speech.js";
 
 export interface StageRow {
   readonly name: string;

@@ -11,24 +11,29 @@ import { Flow } from "./flow/flow.js";
 import { type AdapterReportData, reportAdapter } from "./gpu/adapterReport.js";
 import { Device } from "./gpu/device.js";
 import { requireFinite } from "./gpu/finite.js";
+import { Listener, type ListenOptions } from "./listen.js";
 import type { Generated } from "./lm/generate.js";
 import { LanguageModel } from "./lm/lm.js";
-import { prepareText, requireWords, type Segment } from "./text/text.js";
+import {
+  type ConvertOptions,
+  checkRequest,
+  type Progress,
+  type Sound,
+  type SpeakOptions,
+  type Speech,
+  type SpokenSegment,
+} from "./speech.js";
+import { normalize } from "./text/normalize.js";
+import { prepareText, type Segment } from "./text/text.js";
 import type { Tokenizer } from "./text/tokenizer.js";
 import { Wetext } from "./text/wetext/wetext.js";
 import { tokenizerOf } from "./tokenizerOf.js";
 import { changeSpeed } from "./vocoder/streaming.js";
 import { Vocoder } from "./vocoder/vocoder.js";
+import { END_OF_PROMPT, type Mode, modeOf, type Prompted, promptedBy, type Voice, voiceOf } from "./voice.js";
 
 /** Where a model is: a folder's path in Node; its address or the files of a picked folder in a browser. */
 export type ModelSource = FolderSource;
-
-/** How far work has come: `done` of `total` in some unit, and what is being done now. */
-export interface Progress {
-  readonly what: string;
-  readonly done: number;
-  readonly total: number;
-}
 
 export interface LoadOptions {
   /** Name of a GPU adapter as `cosyvoice doctor` lists it. Default: the best there is. */
@@ -43,68 +48,6 @@ export interface LoadOptions {
   readonly onProgress?: (progress: Progress) => void;
 }
 
-export interface SpeakOptions {
-  /** One of `voices`; default that of `load`. */
-  readonly voice?: string;
-  /** Whole number, 0 to 2⁵³ − 1; default 0. The same seed, text, voice, model and adapter give the same samples. */
-  readonly seed?: number;
-  /** 0.5 (half as fast) to 2; default 1. */
-  readonly speed?: number;
-  /** Who reads numbers, dates, money and units: the official front end's grammars (default), or nobody. */
-  readonly normalizer?: "wetext" | "none";
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: Progress) => void;
-  /** Take the most probable token at every step instead of drawing; mostly of use to compare engines. */
-  readonly greedy?: boolean;
-  /** false turns off the noise of the vocoder's harmonic source. Default true. */
-  readonly sourceNoise?: boolean;
-}
-
-/** Why speech ended: the model said so ("eos"), or its greatest length was reached ("length"); the other two are rare stop ids. */
-export type Stop = Generated["stop"];
-
-export interface SpokenSegment {
-  readonly text: string;
-  readonly textTokens: number;
-  readonly tokens: number;
-  readonly stop: Stop;
-  /** Length in samples. */
-  readonly samples: number;
-}
-
-/** Milliseconds per stage, over all segments. */
-export interface Timings {
-  readonly text: number;
-  /** From the request to the first speech token, and from there to the last. */
-  readonly lmPrefill: number;
-  readonly lmDecode: number;
-  readonly flow: number;
-  readonly vocoder: number;
-  readonly total: number;
-}
-
-export interface Speech {
-  readonly voice: string;
-  /** Mono, within ±1. */
-  readonly samples: Float32Array;
-  readonly sampleRate: number;
-  /** Speech tokens of all segments. */
-  readonly tokens: number;
-  /** "eos" when every segment ended by itself, else what ended the first that did not. */
-  readonly stop: Stop;
-  readonly segments: readonly SpokenSegment[];
-  readonly timings: Timings;
-  /** GPU dispatches that decoding one token takes. */
-  readonly dispatchesPerToken: number;
-  /** Submits to the GPU's queue that the language model took, over all segments. */
-  readonly lmSubmits: number;
-}
-
-/** Characters one call takes: more than an hour of speech. */
-const MAX_CHARACTERS = 50_000;
-
-const SPEED = { least: 0.5, most: 2 };
-
 /** Names of the model's parts, in the order in which sound is made. */
 const NEEDED = ["lm", "flow", "vocoder"] as const;
 
@@ -112,11 +55,6 @@ const STAGE_NAMES: Partial<Record<Component, string>> = { lm: "language model" }
 
 /** At the end of one segment and the start of the next the sound swells and fades for this long, so that no step is heard. */
 const JOIN_SECONDS = 0.003;
-
-interface Voice {
-  readonly name: string;
-  readonly embedding: Float32Array;
-}
 
 interface Stages {
   readonly tokenizer: Tokenizer;
@@ -128,14 +66,17 @@ interface Stages {
 export class CosyVoice {
   /** The last call's end; the next one waits for it, since all share one GPU. */
   private queue: Promise<unknown> = Promise.resolve();
+  private hearing: Promise<Listener> | undefined;
 
   private constructor(
     private readonly device: Device,
     private readonly stages: Stages,
     private readonly wetext: Wetext,
-    private readonly embeddings: Embeddings,
+    private readonly known: ReadonlyMap<string, Voice>,
     /** Speaks when a call names no other. */
     private readonly voice: string | undefined,
+    /** Opens the model again, for the networks that hear. */
+    private readonly reopen: () => Promise<Model>,
     readonly config: Config,
     readonly dtype: WeightDtype,
     readonly adapter: AdapterReportData,
@@ -147,7 +88,8 @@ export class CosyVoice {
    */
   static async load(source: ModelSource, options: LoadOptions = {}): Promise<CosyVoice> {
     const { adapter: name, dtype, voice, grammars, signal, onProgress } = options;
-    const model = await openModel(await openFolder(source), dtype ? { dtype } : {});
+    const open = async () => openModel(await openFolder(source), dtype ? { dtype } : {});
+    const model = await open();
     let device: Device | undefined;
     try {
       const missing = NEEDED.filter((component) => !model.components.includes(component));
@@ -156,8 +98,8 @@ export class CosyVoice {
           `${model.name}: to speak, a model needs lm, flow and vocoder; it has no ${missing.join(", no ")}`,
         );
       }
-      const embeddings = await readEmbeddings(model);
-      if (voice !== undefined) chooseVoice(embeddings, voice);
+      const known = await readVoices(model);
+      if (voice !== undefined) chooseVoice(known, voice);
       const tokenizer = await tokenizerOf(model);
       const adapter = await findAdapter(name);
       const opened = await Device.open(adapter);
@@ -170,7 +112,7 @@ export class CosyVoice {
       const { config } = model;
       const stages = { tokenizer, lm, flow, vocoder };
       const wetext = new Wetext(() => (grammars === undefined ? openGrammars() : openFolder(grammars)));
-      return new CosyVoice(opened, stages, wetext, embeddings, voice, config, model.dtype, reportAdapter(adapter));
+      return new CosyVoice(opened, stages, wetext, known, voice, open, config, model.dtype, reportAdapter(adapter));
     } catch (error) {
       device?.destroy();
       throw error;
@@ -181,7 +123,7 @@ export class CosyVoice {
 
   /** Names of the voices that can speak. */
   get voices(): readonly string[] {
-    return usable(this.embeddings);
+    return [...this.known.keys()];
   }
 
   /** Samples per second of what `speak` gives. */
@@ -203,15 +145,67 @@ export class CosyVoice {
     const begun = performance.now();
     checkCancelled(options.signal, "speaking");
     checkRequest(text, options);
-    const voice = chooseVoice(this.embeddings, options.voice ?? this.voice);
-    const prepared = this.segmentsOf(text, options).then((segments) => ({ segments, ms: performance.now() - begun }));
-    const before = this.queue;
+    const voice = this.voiceOf(options.voice);
+    const mode = modeOf(voice, options);
+    const prepared = this.prepare(text, voice, mode, options).then((ready) => ({
+      ...ready,
+      ms: performance.now() - begun,
+    }));
     // A text that cannot be spoken is refused at once; the next call waits for those before it all the same.
-    const turn = Promise.all([prepared, before]).then(([{ segments, ms }]) =>
-      this.speakSegments(segments, voice, options, ms),
+    return this.inTurn(prepared, ({ segments, prompted, ms }) =>
+      this.speakSegments(segments, { name: voice.name, mode, prompted }, options, ms),
     );
-    this.queue = Promise.allSettled([before, turn]);
-    return turn;
+  }
+
+  /**
+   * Makes a voice of a recording of 3 to 10 seconds.
+   * @throws InputError for a recording that cannot be used, FileError when the model cannot hear
+   */
+  async listen(sound: Sound, options: ListenOptions): Promise<Voice> {
+    return this.inTurn(this.listener(), (listener) => listener.voice(sound, options));
+  }
+
+  /**
+   * Speaks a recording again in another voice: its words, rhythm and melody, the voice's timbre.
+   * @throws InputError for a recording or voice that cannot be used
+   */
+  async convert(sound: Sound, options: ConvertOptions = {}): Promise<Speech> {
+    const { name = "source", signal, onProgress } = options;
+    const voice = this.voiceOf(options.voice);
+    return this.inTurn(this.listener(), async (listener) => {
+      const begun = performance.now();
+      const report = (what: string, done: number) => onProgress?.({ what, done, total: 1 });
+      report("speech tokenizer", 0);
+      const tokens = await listener.tokens(sound, name, signal);
+      const flowStart = performance.now();
+      const prompted = promptedBy(voice, voice.prompt ? "cross-lingual" : "sft", []);
+      const mel = await this.melOf(tokens, prompted, options, (done, total) =>
+        report("flow", 0.1 + (0.7 * done) / total),
+      );
+      const vocoderStart = performance.now();
+      const samples = await this.samplesOf(mel, 0, options);
+      const end = performance.now();
+      report("done", 1);
+      return {
+        voice: voice.name,
+        mode: "vc",
+        samples,
+        sampleRate: this.sampleRate,
+        tokens: tokens.length,
+        stop: "eos",
+        segments: [],
+        timings: {
+          text: 0,
+          lmPrefill: 0,
+          lmDecode: 0,
+          flow: vocoderStart - flowStart,
+          vocoder: end - vocoderStart,
+          total: end - begun,
+        },
+        dispatchesPerToken: 0,
+        lmSubmits: 0,
+      };
+    });
   }
 
   /** Frees everything on the GPU. Afterwards the object cannot be used. */
@@ -219,14 +213,59 @@ export class CosyVoice {
     this.device.destroy();
   }
 
-  private async segmentsOf(text: string, options: SpeakOptions): Promise<Segment[]> {
-    const normalizer = options.normalizer === "none" ? "none" : await this.wetext.normalizerFor(text);
-    return prepareText(text, { tokenizer: this.stages.tokenizer, normalizer });
+  private voiceOf(voice: string | Voice = this.voice ?? ""): Voice {
+    return typeof voice === "string" ? chooseVoice(this.known, voice || undefined) : voice;
+  }
+
+  /** Calls share one GPU: `work` begins when the calls before it have ended. */
+  private inTurn<T, R>(prepared: Promise<T>, work: (ready: T) => Promise<R>): Promise<R> {
+    const before = this.queue;
+    const turn = Promise.all([prepared, before]).then(([ready]) => work(ready));
+    this.queue = Promise.allSettled([before, turn]);
+    return turn;
+  }
+
+  /** The networks that hear are loaded when first needed. */
+  private listener(): Promise<Listener> {
+    this.hearing ??= (async () => {
+      const model = await this.reopen();
+      try {
+        return await Listener.load(this.device, model);
+      } finally {
+        await model.close();
+      }
+    })();
+    this.hearing.catch(() => {
+      this.hearing = undefined;
+    });
+    return this.hearing;
+  }
+
+  /** The text's segments, and what the voice gives in this mode. */
+  private async prepare(
+    text: string,
+    voice: Voice,
+    mode: Mode,
+    options: SpeakOptions,
+  ): Promise<{ segments: Segment[]; prompted: Prompted }> {
+    const { tokenizer } = this.stages;
+    const normalizerFor = async (words: string) =>
+      options.normalizer === "none" ? "none" : await this.wetext.normalizerFor(words);
+    const segments = prepareText(text, { tokenizer, normalizer: await normalizerFor(text) });
+    const { transcript, transcriptIds = [] } = voice.prompt ?? {};
+    let before = mode === "zero-shot" ? transcript : undefined;
+    if (mode === "instruct" && options.instruct !== undefined) {
+      const instruction = options.instruct.trim();
+      before = instruction.includes(END_OF_PROMPT) ? instruction : `${instruction}${END_OF_PROMPT}`;
+    }
+    if (before === undefined) return { segments, prompted: promptedBy(voice, mode, transcriptIds) };
+    const words = normalize(before, { tokenizer, normalizer: await normalizerFor(before), split: false });
+    return { segments, prompted: promptedBy(voice, mode, tokenizer.encode(words)) };
   }
 
   private async speakSegments(
     segments: readonly Segment[],
-    { name: voice, embedding }: Voice,
+    { name: voice, mode, prompted }: { name: string; mode: Mode; prompted: Prompted },
     options: SpeakOptions,
     text: number,
   ): Promise<Speech> {
@@ -239,7 +278,7 @@ export class CosyVoice {
     for (const [index, segment] of segments.entries()) {
       const report = (what: string, part: number) =>
         options.onProgress?.({ what, done: index + part, total: segments.length });
-      const { tokens, stop, stats } = await this.tokensOf(segment, index, options, report);
+      const { tokens, stop, stats } = await this.tokensOf(segment, index, prompted, options, report);
       times.lmPrefill += stats.prefillMs;
       times.lmDecode += stats.decodeMs;
       dispatchesPerToken ||= stats.dispatchesPerToken;
@@ -247,7 +286,7 @@ export class CosyVoice {
 
       const flowStart = performance.now();
       const onStep = (done: number, total: number) => report("flow", 0.5 + (0.3 * done) / total);
-      const mel = tokens.length > 0 ? await this.melOf(tokens, embedding, options, onStep) : new Float32Array();
+      const mel = tokens.length > 0 ? await this.melOf(tokens, prompted, options, onStep) : new Float32Array();
       const vocoderStart = performance.now();
       report("vocoder", 0.8);
       const audio = mel.length > 0 ? await this.samplesOf(mel, at, options) : new Float32Array();
@@ -261,6 +300,7 @@ export class CosyVoice {
     }
     return {
       voice,
+      mode,
       samples: joinSamples(
         spoken.map(({ audio }) => audio),
         Math.round(JOIN_SECONDS * this.sampleRate),
@@ -279,16 +319,20 @@ export class CosyVoice {
   private tokensOf(
     segment: Segment,
     index: number,
+    { promptTextIds, promptSpeechIds, promptToken }: Prompted,
     { seed = 0, greedy = false, signal }: SpeakOptions,
     report: (what: string, part: number) => void,
   ): Promise<Generated> {
     // More tokens than the flow has noise for could not be heard.
-    const maxLen = Math.floor(this.stages.flow.config.solver.noiseFrames / this.config.tokenMelRatio);
+    const room = Math.floor(this.stages.flow.config.solver.noiseFrames / this.config.tokenMelRatio);
+    const maxLen = room - promptToken.length;
     const most = Math.min(maxLen, segment.ids.length * this.stages.lm.config.maxRatio);
     let count = 0;
     report("language model", 0);
     return this.stages.lm.generate({
+      promptTextIds,
       textIds: segment.ids,
+      promptSpeechIds,
       seed,
       stream: `lm ${index}`,
       greedy,
@@ -304,15 +348,15 @@ export class CosyVoice {
   /** Speech ids [S] → mel [M, melBins], stretched in time when the speed is not 1. */
   private async melOf(
     token: Int32Array,
-    embedding: Float32Array,
+    { promptToken, promptFeat, embedding }: Prompted,
     { speed = 1, signal }: SpeakOptions,
     onStep: (done: number, total: number) => void,
   ): Promise<Float32Array> {
     const { flow } = this.stages;
     const { mel } = await flow.run({
       token,
-      promptToken: new Int32Array(),
-      promptFeat: new Float32Array(),
+      promptToken,
+      promptFeat,
       embedding,
       streaming: false,
       finalize: true,
@@ -334,65 +378,27 @@ export class CosyVoice {
   }
 }
 
-/** What can be refused without a model. @throws InputError */
-export function checkRequest(text: string, { seed = 0, speed = 1 }: SpeakOptions): void {
-  // Code units are enough here: the exact count of characters is at most that.
-  if (text.length > MAX_CHARACTERS) {
-    throw new InputError(
-      `text: it has ${text.length} characters, at most ${MAX_CHARACTERS} fit one call; speak it in parts`,
-    );
-  }
-  requireWords(text);
-  if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new InputError(`seed ${seed} is not a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`);
-  }
-  if (!(speed >= SPEED.least && speed <= SPEED.most)) {
-    throw new InputError(`speed ${speed} is not between ${SPEED.least} and ${SPEED.most}`);
-  }
-}
-
-type Embeddings = ReadonlyMap<string, Float32Array | undefined>;
-
-function usable(embeddings: Embeddings): string[] {
-  return [...embeddings].filter(([, embedding]) => embedding).map(([name]) => name);
-}
-
 /** @throws InputError naming the voices there are. */
-function chooseVoice(embeddings: Embeddings, name = usable(embeddings)[0]): Voice {
+function chooseVoice(known: ReadonlyMap<string, Voice>, name = [...known.keys()][0]): Voice {
   if (name === undefined) {
     throw new InputError(
-      "the model has no voice to speak with; add one to spk2info.pt beside its weights and convert it again",
+      "the model has no voice to speak with; give a recording, or add a speaker to spk2info.pt beside its weights and convert it again",
     );
   }
-  const embedding = embeddings.get(name);
-  if (embedding) return { name, embedding };
-  const why = embeddings.has(name) ? "holds a recorded prompt, not a trained speaker" : "is unknown";
-  const known = usable(embeddings)
-    .map((voice) => JSON.stringify(voice))
-    .join(", ");
-  throw new InputError(`voice ${JSON.stringify(name)} ${why}; the model has ${known || "none that can speak"}`);
+  const voice = known.get(name);
+  if (voice) return voice;
+  const names = [...known.keys()].map((one) => JSON.stringify(one)).join(", ");
+  throw new InputError(`voice ${JSON.stringify(name)} is unknown; the model has ${names || "none"}`);
 }
 
-/** The trained speaker of every voice; undefined for one that only holds a recorded prompt. */
-async function readEmbeddings(model: Model): Promise<Map<string, Float32Array | undefined>> {
-  const width = model.config.flow?.speakerWidth ?? 0;
-  const embeddings = new Map<string, Float32Array | undefined>();
+async function readVoices(model: Model): Promise<Map<string, Voice>> {
+  const { flow, tokenMelRatio } = model.config;
+  const voices = new Map<string, Voice>();
+  if (!flow) return voices;
   for (const name of model.voices) {
-    const embedding = (await model.voice(name)).embedding?.data;
-    if (embedding && embedding.length !== width) {
-      throw new FileError(
-        `${model.name}: voice ${JSON.stringify(name)} has ${embedding.length} values, the flow takes ${width}`,
-      );
-    }
-    const wrong = embedding?.findIndex((value) => !Number.isFinite(value)) ?? -1;
-    if (wrong >= 0) {
-      throw new FileError(
-        `${model.name}: value ${wrong} of voice ${JSON.stringify(name)} is ${embedding?.[wrong]}, no number; make the voice again`,
-      );
-    }
-    embeddings.set(name, embedding ? Float32Array.from(embedding) : undefined);
+    voices.set(name, voiceOf(name, await model.voice(name), flow, tokenMelRatio, model.name));
   }
-  return embeddings;
+  return voices;
 }
 
 /** Reports the share of the model's values that were read, and stops between two reads when the signal has fired. */

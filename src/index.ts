@@ -1,16 +1,11 @@
 /** The public surface; everything else may change without notice. */
+
+export { decodeWav, type Sound } from "./audio/readWav.js";
 export { encodeWav } from "./audio/wav.js";
 export type { WeightDtype } from "./checkpoint/model.js";
-export {
-  CosyVoice,
-  type LoadOptions,
-  type ModelSource,
-  type Progress,
-  type SpeakOptions,
-  type Speech,
-  type SpokenSegment,
-  type Stop,
-  type Timings,
-} from "./cosyvoice.js";
+export { CosyVoice, type LoadOptions, type ModelSource } from "./cosyvoice.js";
 export { CancelledError, CosyVoiceError, DeviceError, FileError, InputError, InternalError } from "./errors.js";
 export type { AdapterReportData } from "./gpu/adapterReport.js";
+export type { ListenOptions } from "./listen.js";
+export type { ConvertOptions, Progress, SpeakOptions, Speech, SpokenSegment, Stop, Timings } from "./speech.js";
+export type { Mode, Voice, VoicePrompt } from "./voice.js";

@@ -2,7 +2,8 @@
 import type { Command } from "commander";
 import { encodeWav } from "../audio/wav.js";
 import type { WeightDtype } from "../checkpoint/model.js";
-import { CosyVoice, checkRequest, type Speech } from "../cosyvoice.js";
+import { CosyVoice } from "../cosyvoice.js";
+import { checkRequest, type Speech } from "../speech.js";
 import { atomicWrite, requireWritable } from "./atomicWrite.js";
 import { boxedModel } from "./boxedModel.js";
 import { interrupted } from "./interrupt.js";

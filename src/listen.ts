@@ -1,0 +1,71 @@
+/** From a recording to a voice: its words' tokens, its speaker and its mel. */
+import { fbank } from "./audio/fbank.js";
+import { mel24k } from "./audio/mel.js";
+import type { Sound } from "./audio/readWav.js";
+import { prepareRecording } from "./audio/recording.js";
+import { whisperMel } from "./audio/whisperMel.js";
+import type { Model } from "./checkpoint/model.js";
+import { InputError } from "./errors.js";
+import type { Device } from "./gpu/device.js";
+import { SpeakerEncoder } from "./speaker/speakerEncoder.js";
+import { SpeechTokenizer } from "./speechTokenizer/speechTokenizer.js";
+import { aligned, type Voice } from "./voice.js";
+
+export interface ListenOptions {
+  /** What the voice will be called. */
+  readonly name: string;
+  /** The words of the recording; without them the voice speaks, but not zero-shot. */
+  readonly transcript?: string;
+  /** Cut silence off both ends and append a short one, which keeps the last sound from leaking into speech. Default true. */
+  readonly trim?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** Minutes a source of voice conversion may last; it is tokenized window by window. */
+const MAX_SOURCE_SECONDS = 290;
+
+/** The two networks that hear. */
+export class Listener {
+  private constructor(
+    private readonly model: Pick<Model, "config">,
+    private readonly tokenizer: SpeechTokenizer,
+    private readonly encoder: SpeakerEncoder,
+  ) {}
+
+  /** @throws FileError when the model cannot hear */
+  static async load(device: Device, model: Model): Promise<Listener> {
+    const tokenizer = await SpeechTokenizer.load(device, model);
+    try {
+      return new Listener(model, tokenizer, await SpeakerEncoder.load(device, model));
+    } catch (error) {
+      tokenizer.destroy();
+      throw error;
+    }
+  }
+
+  /** @throws InputError for a recording that cannot be used, CancelledError when the signal fires */
+  async voice(sound: Sound, { name, transcript, trim = true, signal }: ListenOptions): Promise<Voice> {
+    const { config } = this.model;
+    const { samples, samples16k } = prepareRecording(sound, { name, sampleRate: config.sampleRate, trim });
+    const cancel = signal ? { signal } : {};
+    const embedding = await this.encoder.run(fbank(samples16k, this.encoder.config.melBins), cancel);
+    const { ids } = await this.tokenizer.run(whisperMel(samples16k, this.tokenizer.config.melBins).mel, cancel);
+    const mel = mel24k(samples, config.mel, config.sampleRate);
+    const prompt = aligned(ids, mel, { melBins: config.mel.bins }, config.tokenMelRatio);
+    if (prompt.tokens.length === 0) throw new InputError(`${name}: the recording is too short for a speech token`);
+    return { name, embedding, prompt: { ...prompt, ...(transcript === undefined ? {} : { transcript }) } };
+  }
+
+  /** Speech tokens [S] of a recording that another voice will speak. */
+  async tokens(sound: Sound, name: string, signal?: AbortSignal): Promise<Int32Array> {
+    const { sampleRate } = this.model.config;
+    const { samples16k } = prepareRecording(sound, { name, sampleRate, maxSeconds: MAX_SOURCE_SECONDS });
+    const { mel } = whisperMel(samples16k, this.tokenizer.config.melBins);
+    return (await this.tokenizer.run(mel, signal ? { signal } : {})).ids;
+  }
+
+  destroy(): void {
+    this.tokenizer.destroy();
+    this.encoder.destroy();
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * A voice, and what each way of speaking with it gives to the language model and to the flow.
+ *
+ * | mode          | language model                                    | flow                       |
+ * | ------------- | ------------------------------------------------- | -------------------------- |
+ * | sft           | the text                                          | speaker                    |
+ * | zero-shot     | transcript and text, then the recording's tokens  | speaker, tokens, mel       |
+ * | cross-lingual | the text                                          | speaker, tokens, mel       |
+ * | instruct      | instruction and text                              | speaker, tokens, mel       |
+ *
+ * (`CosyVoiceFrontEnd.frontend_*` upstream.)
+ */
+import type { VoiceEntry } from "./checkpoint/model.js";
+import type { FlowConfig } from "./config.js";
+import { FileError, InputError } from "./errors.js";
+
+export const MODES = ["sft", "zero-shot", "cross-lingual", "instruct"] as const;
+
+export type Mode = (typeof MODES)[number];
+
+/** What a recording leaves behind. */
+export interface VoicePrompt {
+  /** Words of the recording; without them the voice cannot speak zero-shot. */
+  readonly transcript?: string;
+  /** The same as token ids, where a release stored those instead. */
+  readonly transcriptIds?: readonly number[];
+  /** Speech tokens [P], 25 a second. */
+  readonly tokens: Int32Array;
+  /** Log-mel [P · tokenMelRatio, melBins]. */
+  readonly mel: Float32Array;
+}
+
+export interface Voice {
+  readonly name: string;
+  /** Speaker vector [speakerWidth], of any length. */
+  readonly embedding: Float32Array;
+  readonly prompt?: VoicePrompt;
+}
+
+/** What is given to the language model in front of a text, and to the flow in front of its tokens. */
+export interface Prompted {
+  readonly promptTextIds: readonly number[];
+  readonly promptSpeechIds: Int32Array;
+  readonly promptToken: Int32Array;
+  readonly promptFeat: Float32Array;
+  readonly embedding: Float32Array;
+}
+
+/** Ends an instruction; the tokenizer knows it as one id. */
+export const END_OF_PROMPT = "<|endofprompt|>";
+
+const NO_IDS = new Int32Array();
+
+export interface ModeOptions {
+  readonly mode?: Mode;
+  /** How to speak, in words; makes the mode "instruct" unless another is asked for. */
+  readonly instruct?: string;
+}
+
+/** The mode that is asked for, or the one that makes most of the voice. @throws InputError when voice and mode do not go together */
+export function modeOf({ name, prompt }: Voice, { mode, instruct }: ModeOptions): Mode {
+  const quoted = JSON.stringify(name);
+  const spoken = prompt?.transcript !== undefined || prompt?.transcriptIds !== undefined;
+  const best = instruct !== undefined ? "instruct" : !prompt ? "sft" : spoken ? "zero-shot" : "cross-lingual";
+  const chosen = mode ?? best;
+  if (chosen !== "sft" && !prompt) {
+    throw new InputError(
+      `voice ${quoted} holds a trained speaker and no recording; ${chosen} needs a voice made of a recording`,
+    );
+  }
+  if (chosen === "zero-shot" && !spoken) {
+    throw new InputError(
+      `voice ${quoted} has no transcript, which zero-shot needs; give the words of its recording, or speak cross-lingual`,
+    );
+  }
+  if (chosen === "instruct" && (instruct ?? "").trim() === "") {
+    throw new InputError('mode instruct: there is no instruction; say how to speak, e.g. "Speak slowly and softly."');
+  }
+  if (chosen !== "instruct" && instruct !== undefined) {
+    throw new InputError(`mode ${chosen} takes no instruction; leave out the mode, or the instruction`);
+  }
+  return chosen;
+}
+
+/** @param promptTextIds of the transcript or the instruction, whichever the mode speaks after */
+export function promptedBy(voice: Voice, mode: Mode, promptTextIds: readonly number[]): Prompted {
+  const { embedding, prompt } = voice;
+  const heard = mode !== "sft" && prompt ? prompt : undefined;
+  return {
+    promptTextIds: mode === "zero-shot" || mode === "instruct" ? promptTextIds : [],
+    promptSpeechIds: mode === "zero-shot" && heard ? heard.tokens : NO_IDS,
+    promptToken: heard?.tokens ?? NO_IDS,
+    promptFeat: heard?.mel ?? new Float32Array(),
+    embedding,
+  };
+}
+
+/** Cuts tokens and mel to the same length: every token stands for `tokenMelRatio` frames, and recordings end in between. */
+export function aligned(
+  tokens: Int32Array,
+  mel: Float32Array,
+  { melBins }: Pick<FlowConfig, "melBins">,
+  ratio: number,
+) {
+  const count = Math.min(tokens.length, Math.floor(mel.length / melBins / ratio));
+  return { tokens: tokens.slice(0, count), mel: mel.slice(0, count * ratio * melBins) };
+}
+
+/** An entry of `spk2info.pt`, of either kind. @throws FileError when it holds no speaker, or tensors of other sizes than the flow's */
+export function voiceOf(name: string, entry: VoiceEntry, flow: FlowConfig, ratio: number, file: string): Voice {
+  const where = `${file}: voice ${JSON.stringify(name)}`;
+  const floats = (key: string, width: number): Float32Array | undefined => {
+    const tensor = entry[key];
+    if (!tensor) return undefined;
+    const data = Float32Array.from(tensor.data);
+    const wrong = data.findIndex((value) => !Number.isFinite(value));
+    if (wrong >= 0)
+      throw new FileError(`${where}: value ${wrong} of ${key} is ${data[wrong]}, no number; make the voice again`);
+    if (data.length === 0 || data.length % width !== 0 || (key !== "prompt_speech_feat" && data.length !== width)) {
+      throw new FileError(`${where}: ${key} has ${data.length} values, the flow takes ${width}`);
+    }
+    return data;
+  };
+  const embedding =
+    floats("embedding", flow.speakerWidth) ??
+    floats("flow_embedding", flow.speakerWidth) ??
+    floats("llm_embedding", flow.speakerWidth);
+  if (!embedding) throw new FileError(`${where} has no speaker vector; make the voice again`);
+  const mel = floats("prompt_speech_feat", flow.melBins);
+  const tokens = entry.flow_prompt_speech_token ?? entry.llm_prompt_speech_token;
+  if (!mel || !tokens) return { name, embedding };
+  const codes = Int32Array.from(tokens.data);
+  const wrong = codes.findIndex((id) => id < 0 || id >= flow.codes);
+  if (wrong >= 0)
+    throw new FileError(`${where}: speech token ${wrong} is ${codes[wrong]}; the flow has 0 to ${flow.codes - 1}`);
+  const transcript = entry.prompt_text;
+  const spoken = transcript && transcript.data.length > 0 ? { transcriptIds: Array.from(transcript.data) } : {};
+  return { name, embedding, prompt: { ...aligned(codes, mel, flow, ratio), ...spoken } };
+}

@@ -1,0 +1,111 @@
+/**
+ * A voice as a file of its own, `NAME.voice.safetensors`: `embedding` [speakerWidth], and of a recording `tokens` [P] and `mel`
+ * [frames, melBins]; words about it in the header.
+ */
+
+import { printable } from "./checkpoint/printable.js";
+import { openSafetensors, safetensorsHeader } from "./checkpoint/safetensors.js";
+import type { RandomAccessFile } from "./checkpoint/source.js";
+import { readAll } from "./checkpoint/tensor.js";
+import type { FlowConfig } from "./config.js";
+import { FileError } from "./errors.js";
+import { aligned, type Voice } from "./voice.js";
+
+const FORMAT = "cosyvoice-webgpu-voice-1";
+
+/** Bytes: half a minute of mel is 0.5 MB. */
+const MAX_BYTES = 1 << 24;
+const MAX_TRANSCRIPT = 10_000;
+
+/** What a file says of a voice beside its numbers. */
+export interface VoiceFacts {
+  readonly name: string;
+  readonly transcript?: string;
+  /** sha256 of the recording. */
+  readonly source?: string;
+  /** Who may do what with this voice. */
+  readonly licence?: string;
+}
+
+export interface StoredVoice {
+  readonly facts: VoiceFacts;
+  readonly voice: Voice;
+}
+
+/** @param melBins of the model that made the voice */
+export function encodeVoice({ embedding, prompt }: Voice, melBins: number, facts: VoiceFacts): Uint8Array {
+  const planned = [{ name: "embedding", type: "F32", shape: [embedding.length] }] as {
+    name: string;
+    type: "F32" | "I32";
+    shape: number[];
+  }[];
+  const data: (Float32Array | Int32Array)[] = [embedding];
+  if (prompt) {
+    planned.push({ name: "mel", type: "F32", shape: [prompt.mel.length / melBins, melBins] });
+    planned.push({ name: "tokens", type: "I32", shape: [prompt.tokens.length] });
+    data.push(prompt.mel, prompt.tokens);
+  }
+  const words = Object.entries(facts).filter(([, value]) => value !== undefined);
+  const header = safetensorsHeader(planned, {
+    format: FORMAT,
+    ...(Object.fromEntries(words) as Record<string, string>),
+  });
+  const out = new Uint8Array(header.length + data.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  out.set(header);
+  let at = header.length;
+  for (const part of data) {
+    out.set(new Uint8Array(part.buffer, part.byteOffset, part.byteLength), at);
+    at += part.byteLength;
+  }
+  return out;
+}
+
+/** @throws FileError for a file that is no voice, is damaged, or was made for a model of other sizes */
+export async function decodeVoice(file: RandomAccessFile, flow: FlowConfig, ratio: number): Promise<StoredVoice> {
+  if (file.size > MAX_BYTES) throw new FileError(`${file.name}: ${file.size} bytes, a voice has at most ${MAX_BYTES}`);
+  const { tensors, metadata } = await openSafetensors(file);
+  if (metadata.get("format") !== FORMAT) {
+    throw new FileError(
+      `${file.name}: it is no voice file (format ${printable(metadata.get("format") ?? "unnamed")}, expected ${FORMAT})`,
+    );
+  }
+  const floats = async (name: string): Promise<Float32Array | undefined> => {
+    const tensor = tensors.get(name);
+    if (!tensor) return undefined;
+    const values = await readAll(tensor);
+    const wrong = values.findIndex((value) => !Number.isFinite(value));
+    if (wrong >= 0) throw new FileError(`${file.name}: value ${wrong} of ${name} is ${values[wrong]}, no number`);
+    return values;
+  };
+  const embedding = await floats("embedding");
+  if (embedding?.length !== flow.speakerWidth) {
+    throw new FileError(
+      `${file.name}: a speaker vector of ${embedding?.length ?? 0} values, the model takes ${flow.speakerWidth}; make the voice with this model`,
+    );
+  }
+  const name = metadata.get("name") ?? "voice";
+  const facts: VoiceFacts = {
+    name,
+    ...pick(metadata, "transcript"),
+    ...pick(metadata, "source"),
+    ...pick(metadata, "licence"),
+  };
+  const mel = await floats("mel");
+  const ids = await floats("tokens");
+  if (!mel || !ids) return { facts, voice: { name, embedding } };
+  const tokens = Int32Array.from(ids);
+  const wrong = tokens.findIndex((id) => id < 0 || id >= flow.codes);
+  if (wrong >= 0 || mel.length !== tokens.length * ratio * flow.melBins) {
+    throw new FileError(
+      `${file.name}: ${tokens.length} speech tokens of up to ${flow.codes - 1} and ${mel.length} mel values do not fit the model; make the voice with this model`,
+    );
+  }
+  const { transcript } = facts;
+  const prompt = { ...aligned(tokens, mel, flow, ratio), ...(transcript === undefined ? {} : { transcript }) };
+  return { facts, voice: { name, embedding, prompt } };
+}
+
+function pick<K extends string>(metadata: ReadonlyMap<string, string>, key: K): Partial<Record<K, string>> {
+  const value = metadata.get(key);
+  return value === undefined ? {} : ({ [key]: value.slice(0, MAX_TRANSCRIPT) } as Record<K, string>);
+}

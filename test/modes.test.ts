@@ -1,0 +1,128 @@
+/** Ways of speaking with a voice made of a recording, on a small model that has every part. */
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { CosyVoice, type Sound, type Voice } from "../src/index.js";
+import { aligned, modeOf, promptedBy } from "../src/voice.js";
+import { decodeVoice, encodeVoice } from "../src/voiceFile.js";
+import { adapterNames } from "./helpers/device.js";
+import { memoryFile } from "./helpers/memoryFiles.js";
+
+const HEARING = fileURLToPath(new URL("../../shared/reference/mini/model", import.meta.url));
+const adapter = adapterNames.at(-1) as string;
+
+/** Half a second of a gliding vowel. */
+function sound(seconds: number, sampleRate = 16_000): Sound {
+  let phase = 0;
+  const samples = Float32Array.from({ length: seconds * sampleRate }, (_, n) => {
+    phase += (2 * Math.PI * (120 + 60 * Math.sin(n / 4000))) / sampleRate;
+    return 0.2 * (Math.sin(phase) + 0.5 * Math.sin(3 * phase) + 0.3 * Math.sin(7 * phase));
+  });
+  return { samples, sampleRate };
+}
+
+describe("what a mode takes of a voice", () => {
+  const embedding = new Float32Array(192).fill(1);
+  const prompt = { tokens: Int32Array.of(1, 2, 3), mel: new Float32Array(6 * 80) };
+  const trained: Voice = { name: "trained", embedding };
+  const recorded: Voice = { name: "recorded", embedding, prompt };
+  const spoken: Voice = { name: "spoken", embedding, prompt: { ...prompt, transcript: "hello" } };
+
+  test("the best mode of a voice, unless another is asked for", () => {
+    expect(modeOf(trained, {})).toBe("sft");
+    expect(modeOf(recorded, {})).toBe("cross-lingual");
+    expect(modeOf(spoken, {})).toBe("zero-shot");
+    expect(modeOf(spoken, { instruct: "Slowly." })).toBe("instruct");
+    expect(modeOf(spoken, { mode: "sft" })).toBe("sft");
+  });
+
+  test.each([
+    [trained, { mode: "zero-shot" }, 'voice "trained" holds a trained speaker and no recording; zero-shot needs'],
+    [recorded, { mode: "zero-shot" }, 'voice "recorded" has no transcript'],
+    [spoken, { mode: "instruct" }, "there is no instruction"],
+    [spoken, { mode: "cross-lingual", instruct: "x" }, "takes no instruction"],
+  ] as const)("a mode that the voice cannot serve is refused, %#", (voice, options, message) => {
+    expect(() => modeOf(voice, options)).toThrow(message);
+  });
+
+  test("language model and flow get what the table says", () => {
+    const given = (mode: Parameters<typeof promptedBy>[1]) => {
+      const { promptTextIds, promptSpeechIds, promptToken, promptFeat } = promptedBy(spoken, mode, [7, 8]);
+      return [promptTextIds.length, promptSpeechIds.length, promptToken.length, promptFeat.length];
+    };
+    expect(given("sft")).toEqual([0, 0, 0, 0]);
+    expect(given("zero-shot")).toEqual([2, 3, 3, 480]);
+    expect(given("cross-lingual")).toEqual([0, 0, 3, 480]);
+    expect(given("instruct")).toEqual([2, 0, 3, 480]);
+  });
+
+  test("tokens and mel are cut to the same length", () => {
+    const cut = (tokens: number, frames: number) => {
+      const { tokens: t, mel } = aligned(new Int32Array(tokens), new Float32Array(frames * 80), { melBins: 80 }, 2);
+      return [t.length, mel.length / 80];
+    };
+    expect([cut(10, 19), cut(9, 20), cut(10, 20), cut(0, 5)]).toEqual([
+      [9, 18],
+      [9, 18],
+      [10, 20],
+      [0, 0],
+    ]);
+  });
+});
+
+// The bundles in the repository have no speech tokenizer and no speaker encoder.
+describe.runIf(existsSync(HEARING))(
+  `a voice made of a recording, on ${adapter} (needs ../shared/reference/mini)`,
+  () => {
+    let tts: CosyVoice;
+    let voice: Voice;
+    beforeAll(async () => {
+      tts = await CosyVoice.load(HEARING, { adapter });
+      voice = await tts.listen(sound(0.6), { name: "glide", transcript: "Ah." });
+    }, 600_000);
+    afterAll(() => tts.destroy());
+
+    test("holds tokens, twice as many mel frames, and a speaker", () => {
+      const { tokens, mel } = voice.prompt as NonNullable<Voice["prompt"]>;
+      expect(tokens.length).toBeGreaterThan(10);
+      expect(mel.length).toBe(tokens.length * 2 * tts.config.mel.bins);
+      expect(voice.embedding.every(Number.isFinite)).toBe(true);
+    });
+
+    test("speaks in every mode, each in its own way", async () => {
+      const options = { voice, seed: 1 };
+      const ways = [
+        await tts.speak("A.", options),
+        await tts.speak("A.", { ...options, mode: "cross-lingual" }),
+        await tts.speak("A.", { ...options, instruct: "Slowly." }),
+        await tts.speak("A.", { ...options, mode: "sft" }),
+      ];
+      expect(ways.map(({ mode }) => mode)).toEqual(["zero-shot", "cross-lingual", "instruct", "sft"]);
+      expect(new Set(ways.map(({ samples }) => samples.slice(0, 400).join())).size).toBe(4);
+    }, 600_000);
+
+    test("speaks another recording again", async () => {
+      const { mode, samples, tokens } = await tts.convert(sound(0.5, 24_000), { voice });
+      expect(mode).toBe("vc");
+      expect(samples.length).toBe(tokens * 960);
+      expect(tokens).toBe(Math.ceil(50 / 4));
+    });
+
+    test("survives a file, and a damaged file is refused", async () => {
+      const facts = { name: "glide", transcript: "Ah.", licence: "CC0" };
+      const { flow, tokenMelRatio, mel } = tts.config;
+      if (!flow) throw new Error("the model has a flow");
+      const bytes = encodeVoice(voice, mel.bins, facts);
+      const stored = await decodeVoice(memoryFile(bytes, "glide.voice.safetensors"), flow, tokenMelRatio);
+      expect(stored).toEqual({ facts, voice });
+      const other = decodeVoice(memoryFile(bytes, "v"), { ...flow, codes: 1 }, tokenMelRatio);
+      await expect(other).rejects.toThrow("make the voice with this model");
+      const nan = bytes.slice();
+      new DataView(nan.buffer).setFloat32(8 + Number(new DataView(nan.buffer).getBigUint64(0, true)), Number.NaN, true);
+      await expect(decodeVoice(memoryFile(nan, "v"), flow, tokenMelRatio)).rejects.toThrow("is NaN");
+      await expect(decodeVoice(memoryFile(bytes.slice(0, -4), "v"), flow, tokenMelRatio)).rejects.toThrow(
+        "lie outside",
+      );
+    });
+  },
+);
