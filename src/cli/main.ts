@@ -15,6 +15,7 @@ import { example, globalOptions } from "./options.js";
 import { finish, lostOutput, watchOutput } from "./output.js";
 import { registerParity } from "./parity.js";
 import { registerSpeak } from "./speak.js";
+import { registerVc } from "./vc.js";
 
 const BAD_USAGE = 2;
 
@@ -45,6 +46,7 @@ function createProgram(): Command {
   registerDoctor(program);
   registerConvert(program);
   registerSpeak(program);
+  registerVc(program);
   registerNormalize(program);
   registerParity(program);
   registerBench(program);

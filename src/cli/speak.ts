@@ -1,9 +1,10 @@
 /** `cosyvoice speak`: text to a WAV file. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { encodeWav } from "../audio/wav.js";
 import type { WeightDtype } from "../checkpoint/model.js";
 import { CosyVoice } from "../cosyvoice.js";
 import { checkRequest, type Speech } from "../speech.js";
+import { MODES, type Mode } from "../voice.js";
 import { atomicWrite, requireWritable } from "./atomicWrite.js";
 import { boxedModel } from "./boxedModel.js";
 import { interrupted } from "./interrupt.js";
@@ -20,10 +21,12 @@ import { writeStdout } from "./output.js";
 import { showProgress } from "./progress.js";
 import { drawSpectrogram } from "./spectrogram.js";
 import { textOf } from "./textInput.js";
+import { addVoiceOptions, namedVoice, type VoiceOptions, voiceOf } from "./voiceOptions.js";
 
-interface Options {
+interface Options extends VoiceOptions {
   readonly model?: string;
-  readonly voice?: string;
+  readonly mode?: Mode;
+  readonly instruct?: string;
   readonly textFile?: string;
   readonly normalize: NormalizerName;
   readonly output: string;
@@ -37,7 +40,7 @@ interface Options {
 const STDOUT = "-";
 
 export function registerSpeak(program: Command): void {
-  program
+  const command = program
     .command("speak")
     .summary("speak a text into a WAV file")
     .description(
@@ -46,8 +49,11 @@ export function registerSpeak(program: Command): void {
     .argument("[text]", "the text; without it --text-file or stdin is read")
     .option("--text-file <file>", "read the text from a file")
     .addOption(normalizeOption())
-    .option("--model <dir>", "a converted model folder, or an official release")
-    .option("--voice <name>", "a voice of the model (default: its first)")
+    .option("--model <dir>", "a converted model folder, or an official release");
+  addVoiceOptions(command)
+    .option("--prompt-text <text>", "the words of the recording, for zero-shot")
+    .addOption(new Option("--mode <mode>", "what of the voice is used (default: what makes most of it)").choices(MODES))
+    .option("--instruct <text>", "how to speak, in words: mode instruct")
     .option("-o, --output <file>", 'the WAV file to write; "-" for stdout', "speech.wav")
     .option("--seed <n>", "same seed, text, voice, model and adapter: same samples", wholeNumber, 0)
     .option("--speed <x>", "0.5 to 2 times as fast", positiveNumber, 1)
@@ -58,6 +64,7 @@ export function registerSpeak(program: Command): void {
       "after",
       example(
         'cosyvoice speak "Hello, it works." -o hello.wav',
+        'cosyvoice speak "Hello." --model CosyVoice2-0.5B-f16 --prompt-wav anna.wav --prompt-text "I am Anna."',
         "cosyvoice speak --text-file story.txt --model CosyVoice2-0.5B-f16 --voice anna --seed 7 --speed 1.1",
       ),
     )
@@ -86,7 +93,8 @@ interface Spoken {
 }
 
 async function speak(text: string, options: Options, adapter: string | undefined): Promise<Spoken> {
-  const { voice, seed, speed, normalize: normalizer, dtype, output } = options;
+  const { seed, speed, normalize: normalizer, dtype, output, mode, instruct } = options;
+  const voice = namedVoice(options);
   checkRequest(text, { seed, speed });
   if (options.model === undefined) {
     process.stderr.write(
@@ -104,9 +112,13 @@ async function speak(text: string, options: Options, adapter: string | undefined
   try {
     const { name, driver, software } = tts.adapter;
     process.stderr.write(`speaking on ${name} (${driver}${software ? ", a software GPU" : ""})\n`);
+    const chosen = await voiceOf(tts, options);
     const speaking = showProgress("speaking");
     const speech = await tts
       .speak(text, {
+        ...(chosen === undefined ? {} : { voice: chosen }),
+        ...(mode === undefined ? {} : { mode }),
+        ...(instruct === undefined ? {} : { instruct }),
         seed,
         speed,
         normalizer,
@@ -139,6 +151,7 @@ function facts({ speech, tts, memory }: Spoken, { output, seed, speed, normalize
     lmSubmits,
     segments,
     voice: speech.voice,
+    mode: speech.mode,
     seed,
     speed,
     normalizer: normalize,
@@ -159,7 +172,7 @@ function summary(spoken: Spoken, options: Options): string {
     `  ${stage.padEnd(15)}${time.toFixed(0).padStart(7)} ms${more}`;
   return [
     `${options.output}: ${seconds.toFixed(2)} s of audio, ${tokens} speech tokens, stopped ${stopped}`,
-    `real-time factor ${realTimeFactor?.toFixed(2) ?? "-"} (${(ms.total / 1000).toFixed(2)} s of work), voice ${rest.voice}, seed ${options.seed}, ${rest.dtype} weights`,
+    `real-time factor ${realTimeFactor?.toFixed(2) ?? "-"} (${(ms.total / 1000).toFixed(2)} s of work), voice ${rest.voice} (${rest.mode}), seed ${options.seed}, ${rest.dtype} weights`,
     row("text", ms.text),
     row(
       "language model",

@@ -5,7 +5,7 @@ import { cosyvoice } from "./run.js";
 
 const bundle = fileURLToPath(new URL("../bundles/a", import.meta.url));
 
-const COMMANDS = ["doctor", "convert", "speak", "normalize", "parity", "bench"];
+const COMMANDS = ["doctor", "convert", "speak", "vc", "normalize", "parity", "bench"];
 
 describe("help", () => {
   test("lists the commands, with an example", async () => {
