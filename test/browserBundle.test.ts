@@ -62,5 +62,6 @@ const PUBLIC_NAMES = [
   "FileError",
   "InputError",
   "InternalError",
+  "decodeWav",
   "encodeWav",
 ];

@@ -159,7 +159,7 @@ test("a voice that holds no number is refused by name", async () => {
     writeFileSync(path, file);
     await expect(CosyVoice.load(folder, { adapter })).rejects.toMatchObject({
       name: "FileError",
-      message: expect.stringMatching(/value \d+ of voice ".+" is NaN/),
+      message: expect.stringMatching(/voice ".+": value \d+ of embedding is NaN/),
     });
   } finally {
     rmSync(folder, { recursive: true });
