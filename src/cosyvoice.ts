@@ -3,6 +3,7 @@
  */
 import { type FolderSource, findAdapter, openFolder, openGrammars } from "#platform";
 import { joinSamples } from "./audio/join.js";
+import type { Sound } from "./audio/readWav.js";
 import { type Model, openModel, type WeightDtype } from "./checkpoint/model.js";
 import { type OnRead, watchedModel } from "./checkpoint/watched.js";
 import type { Component, Config } from "./config.js";
@@ -18,7 +19,6 @@ import {
   type ConvertOptions,
   checkRequest,
   type Progress,
-  type Sound,
   type SpeakOptions,
   type Speech,
   type SpokenSegment,

@@ -21,7 +21,7 @@ export interface ListenOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Minutes a source of voice conversion may last; it is tokenized window by window. */
+/** Longest source of voice conversion; it is tokenized window by window. */
 const MAX_SOURCE_SECONDS = 290;
 
 /** The two networks that hear. */

@@ -1,5 +1,4 @@
 /** What is asked of a call to speak, and what comes back. */
-import type { Sound } from "./audio/readWav.js";
 import { InputError } from "./errors.js";
 import type { Generated } from "./lm/generate.js";
 import { requireWords } from "./text/text.js";
@@ -79,8 +78,6 @@ export interface ConvertOptions extends Pick<SpeakOptions, "voice" | "seed" | "s
   /** For messages; default "source". */
   readonly name?: string;
 }
-
-export type { Sound };
 
 /** Characters one call takes: more than an hour of speech. */
 const MAX_CHARACTERS = 50_000;

@@ -9,7 +9,7 @@ import type { RandomAccessFile } from "./checkpoint/source.js";
 import { readAll } from "./checkpoint/tensor.js";
 import type { FlowConfig } from "./config.js";
 import { FileError } from "./errors.js";
-import { aligned, type Voice } from "./voice.js";
+import type { Voice } from "./voice.js";
 
 const FORMAT = "cosyvoice-webgpu-voice-1";
 
@@ -101,7 +101,7 @@ export async function decodeVoice(file: RandomAccessFile, flow: FlowConfig, rati
     );
   }
   const { transcript } = facts;
-  const prompt = { ...aligned(tokens, mel, flow, ratio), ...(transcript === undefined ? {} : { transcript }) };
+  const prompt = { tokens, mel, ...(transcript === undefined ? {} : { transcript }) };
   return { facts, voice: { name, embedding, prompt } };
 }
 

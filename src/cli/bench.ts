@@ -5,11 +5,9 @@ import { benchKernels, type KernelReport } from "../../bench/kernels.js";
 import { benchStages, type StageReport } from "../../bench/stages.js";
 import { formatKernels, formatStages } from "../../bench/table.js";
 import { Device } from "../gpu/device.js";
-import type { Progress } from "../speech.js";
 import { boxedModel } from "./boxedModel.js";
-import { interrupted } from "./interrupt.js";
+import { withProgress } from "./loadModel.js";
 import { example, globalOptions, positiveNumber } from "./options.js";
-import { showProgress } from "./progress.js";
 
 const PARTS = ["kernels", "stages"] as const;
 
@@ -68,17 +66,4 @@ function stageReport({ model, text }: Options, adapter: string | undefined): Pro
   return withProgress("stages", (hooks) =>
     benchStages(source, { text, ...(adapter !== undefined ? { adapter } : {}), ...hooks }),
   );
-}
-
-interface Hooks {
-  readonly signal: AbortSignal;
-  readonly onProgress: (progress: Progress) => void;
-}
-
-function withProgress<T>(label: string, work: (hooks: Hooks) => Promise<T>): Promise<T> {
-  const progress = showProgress(label);
-  return work({
-    signal: interrupted,
-    onProgress: ({ what, done, total }) => progress.update(done, total, what),
-  }).finally(() => progress.stop());
 }

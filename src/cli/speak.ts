@@ -2,12 +2,12 @@
 import { type Command, Option } from "commander";
 import { encodeWav } from "../audio/wav.js";
 import type { WeightDtype } from "../checkpoint/model.js";
-import { CosyVoice } from "../cosyvoice.js";
+import type { CosyVoice } from "../cosyvoice.js";
 import { checkRequest, type Speech } from "../speech.js";
 import { MODES, type Mode } from "../voice.js";
 import { atomicWrite, requireWritable } from "./atomicWrite.js";
 import { boxedModel } from "./boxedModel.js";
-import { interrupted } from "./interrupt.js";
+import { loadModel, withProgress } from "./loadModel.js";
 import {
   dtypeOption,
   example,
@@ -18,7 +18,6 @@ import {
   wholeNumber,
 } from "./options.js";
 import { writeStdout } from "./output.js";
-import { showProgress } from "./progress.js";
 import { drawSpectrogram } from "./spectrogram.js";
 import { textOf } from "./textInput.js";
 import { addVoiceOptions, namedVoice, type VoiceOptions, voiceOf } from "./voiceOptions.js";
@@ -94,38 +93,28 @@ interface Spoken {
 
 async function speak(text: string, options: Options, adapter: string | undefined): Promise<Spoken> {
   const { seed, speed, normalize: normalizer, dtype, output, mode, instruct } = options;
-  const voice = namedVoice(options);
   checkRequest(text, { seed, speed });
   if (options.model === undefined) {
     process.stderr.write(
       "no --model: a tiny model with random weights speaks, which gives noise of the right length\n",
     );
   }
-  const loading = showProgress("loading");
-  const tts = await CosyVoice.load(options.model ?? boxedModel(), {
-    ...(adapter !== undefined ? { adapter } : {}),
-    ...(dtype ? { dtype } : {}),
-    ...(voice !== undefined ? { voice } : {}),
-    signal: interrupted,
-    onProgress: ({ what, done, total }) => loading.update(done, total, what),
-  }).finally(() => loading.stop());
+  const tts = await loadModel(options.model ?? boxedModel(), { adapter, dtype, voice: namedVoice(options) });
   try {
     const { name, driver, software } = tts.adapter;
     process.stderr.write(`speaking on ${name} (${driver}${software ? ", a software GPU" : ""})\n`);
     const chosen = await voiceOf(tts, options);
-    const speaking = showProgress("speaking");
-    const speech = await tts
-      .speak(text, {
+    const speech = await withProgress("speaking", (hooks) =>
+      tts.speak(text, {
         ...(chosen === undefined ? {} : { voice: chosen }),
         ...(mode === undefined ? {} : { mode }),
         ...(instruct === undefined ? {} : { instruct }),
         seed,
         speed,
         normalizer,
-        signal: interrupted,
-        onProgress: ({ what, done, total }) => speaking.update(done, total, what),
-      })
-      .finally(() => speaking.stop());
+        ...hooks,
+      }),
+    );
     const wav = encodeWav(speech.samples, speech.sampleRate);
     if (output === STDOUT) await writeStdout(wav);
     else await atomicWrite(output, wav);

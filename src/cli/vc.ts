@@ -1,11 +1,9 @@
 /** `cosyvoice vc`: a recording, spoken again in another voice. */
 import type { Command } from "commander";
 import { encodeWav } from "../audio/wav.js";
-import { CosyVoice } from "../cosyvoice.js";
 import { atomicWrite, requireWritable } from "./atomicWrite.js";
-import { interrupted } from "./interrupt.js";
+import { loadModel, withProgress } from "./loadModel.js";
 import { example, globalOptions, wholeNumber } from "./options.js";
-import { showProgress } from "./progress.js";
 import { addVoiceOptions, namedVoice, recording, type VoiceOptions, voiceOf } from "./voiceOptions.js";
 
 interface Options extends VoiceOptions {
@@ -34,26 +32,17 @@ export function registerVc(program: Command): void {
       await requireWritable(options.output);
       const sound = await recording(source);
       const { adapter } = globalOptions(self);
-      const voice = namedVoice(options);
-      const loading = showProgress("loading");
-      const tts = await CosyVoice.load(options.model, {
-        ...(adapter !== undefined ? { adapter } : {}),
-        ...(voice !== undefined ? { voice } : {}),
-        signal: interrupted,
-        onProgress: ({ what, done, total }) => loading.update(done, total, what),
-      }).finally(() => loading.stop());
+      const tts = await loadModel(options.model, { adapter, voice: namedVoice(options) });
       try {
         const target = await voiceOf(tts, options);
-        const converting = showProgress("converting");
-        const speech = await tts
-          .convert(sound, {
+        const speech = await withProgress("converting", (hooks) =>
+          tts.convert(sound, {
             ...(target === undefined ? {} : { voice: target }),
             name: source,
             seed: options.seed,
-            signal: interrupted,
-            onProgress: ({ what, done, total }) => converting.update(done, total, what),
-          })
-          .finally(() => converting.stop());
+            ...hooks,
+          }),
+        );
         await atomicWrite(options.output, encodeWav(speech.samples, speech.sampleRate));
         const seconds = speech.samples.length / speech.sampleRate;
         const facts = {

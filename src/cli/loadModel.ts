@@ -1,0 +1,39 @@
+/** What the commands that make sound share: the model on a GPU, and progress while it works. */
+import type { WeightDtype } from "../checkpoint/model.js";
+import { CosyVoice } from "../cosyvoice.js";
+import type { Progress } from "../speech.js";
+import { interrupted } from "./interrupt.js";
+import { showProgress } from "./progress.js";
+
+export interface Hooks {
+  /** Fires at Ctrl-C. */
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: Progress) => void;
+}
+
+/** Shows how far `work` is, under a label, until it ends. */
+export function withProgress<T>(label: string, work: (hooks: Hooks) => Promise<T>): Promise<T> {
+  const progress = showProgress(label);
+  return work({
+    signal: interrupted,
+    onProgress: ({ what, done, total }) => progress.update(done, total, what),
+  }).finally(() => progress.stop());
+}
+
+export interface LoadModelOptions {
+  readonly adapter: string | undefined;
+  readonly dtype?: WeightDtype | undefined;
+  /** A voice the model must know. */
+  readonly voice: string | undefined;
+}
+
+export function loadModel(folder: string, { adapter, dtype, voice }: LoadModelOptions): Promise<CosyVoice> {
+  return withProgress("loading", (hooks) =>
+    CosyVoice.load(folder, {
+      ...(adapter !== undefined ? { adapter } : {}),
+      ...(dtype ? { dtype } : {}),
+      ...(voice !== undefined ? { voice } : {}),
+      ...hooks,
+    }),
+  );
+}
