@@ -1,11 +1,14 @@
 /** `cosyvoice doctor`: which GPUs there are, which one the engine takes, what it will do because of it, and whether it computes. */
 import type { Command } from "commander";
-import { findAdapter, listAdapters } from "#platform";
+import { findAdapter, listAdapters, openFolder } from "#platform";
 import { DeviceError } from "../errors.js";
 import { type AdapterReportData, reportAdapter } from "../gpu/adapterReport.js";
 import type { Capabilities } from "../gpu/capabilities.js";
 import { Device } from "../gpu/device.js";
 import { type SelfTestResult, selfTest } from "../selfTest.js";
+import { type SoundCheck, soundCheck } from "../soundCheck.js";
+import { boxedModel } from "./boxedModel.js";
+import { loadModel, withProgress } from "./loadModel.js";
 import { example, globalOptions } from "./options.js";
 
 interface Refused {
@@ -24,7 +27,15 @@ interface Report {
   /** What follows from its features and limits. */
   readonly choices: Readonly<Record<string, string>>;
   readonly selfTest: readonly SelfTestResult[];
+  /** What `--listen` found. */
+  readonly soundCheck?: SoundCheck;
   readonly passed: boolean;
+}
+
+interface Options {
+  readonly listen?: boolean;
+  readonly model?: string;
+  readonly json?: boolean;
 }
 
 export function registerDoctor(program: Command): void {
@@ -33,17 +44,37 @@ export function registerDoctor(program: Command): void {
     .description(
       "show the GPU adapters, what the engine chooses because of them, and test that the chosen one computes",
     )
+    .option("--listen", "also speak the model's sample sentence and compare it with the sample")
+    .option("--model <dir>", "the model that --listen hears (default: the voice in the package)")
     .option("--json", "print one JSON object")
-    .addHelpText("after", example("cosyvoice doctor", "cosyvoice doctor --adapter swiftshader --json"))
-    .action(async ({ json = false }: { json?: boolean }, command: Command) => {
-      const report = await examine(globalOptions(command).adapter);
+    .addHelpText(
+      "after",
+      example("cosyvoice doctor", "cosyvoice doctor --listen", "cosyvoice doctor --adapter swiftshader --json"),
+    )
+    .action(async ({ listen = false, model = boxedModel(), json = false }: Options, command: Command) => {
+      const { adapter } = globalOptions(command);
+      const examined = await examine(adapter);
+      // A driver that fails at sums need not speak.
+      const report = listen && examined.passed ? await heard(examined, model, adapter) : examined;
       process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : format(report));
       if (!report.passed) {
+        const failed = report.soundCheck ? "it does not speak like the sample" : "the self-test failed";
         throw new DeviceError(
-          `${report.chosen.name}: the self-test failed, this driver does not compute correctly; try another --adapter`,
+          `${report.chosen.name}: ${failed}, this driver does not compute correctly; try another --adapter`,
         );
       }
     });
+}
+
+async function heard(report: Report, model: string, adapter: string | undefined): Promise<Report> {
+  const folder = await openFolder(model);
+  const tts = await loadModel(model, { adapter, voice: undefined });
+  try {
+    const check = await withProgress("speaking", (hooks) => soundCheck(tts, folder, hooks));
+    return { ...report, soundCheck: check, passed: check.passed };
+  } finally {
+    tts.destroy();
+  }
 }
 
 async function examine(wanted: string | undefined): Promise<Report> {
@@ -102,5 +133,13 @@ function format(report: Report): string {
     const verdict = passed ? "ok  " : "FAIL";
     lines.push(`  ${verdict} ${name.padEnd(32)} rel ${rel.toExponential(1)} (at most ${limit}), ${ms.toFixed(0)} ms`);
   }
+  if (report.soundCheck) lines.push("", soundLine(report.soundCheck));
   return `${lines.join("\n")}\n`;
+}
+
+function soundLine({ text, passed, correlation, limit, seconds, expectedSeconds }: SoundCheck): string {
+  const length =
+    seconds === expectedSeconds ? "" : `, ${seconds.toFixed(2)} s instead of ${expectedSeconds.toFixed(2)} s`;
+  const found = `log-mel correlation ${correlation.toFixed(4)} (at least ${limit})${length}`;
+  return `${passed ? "ok  " : "FAIL"} ${JSON.stringify(text)} sounds ${passed ? "like" : "unlike"} the sample: ${found}`;
 }
