@@ -1,8 +1,5 @@
-/**
- * The whole model on one page: text → tokens of text → tokens of speech → mel → samples.
- */
+/** The model as an object: opened once, it speaks, listens and converts, one call after the other. */
 import { type FolderSource, findAdapter, openFolder, openGrammars } from "#platform";
-import { joinSamples } from "./audio/join.js";
 import type { Sound } from "./audio/readWav.js";
 import { type Model, openModel, type WeightDtype } from "./checkpoint/model.js";
 import { type OnRead, watchedModel } from "./checkpoint/watched.js";
@@ -11,24 +8,15 @@ import { checkCancelled, FileError, InputError } from "./errors.js";
 import { Flow } from "./flow/flow.js";
 import { type AdapterReportData, reportAdapter } from "./gpu/adapterReport.js";
 import { Device } from "./gpu/device.js";
-import { requireFinite } from "./gpu/finite.js";
 import { Listener, type ListenOptions } from "./listen.js";
-import type { Generated } from "./lm/generate.js";
 import { LanguageModel } from "./lm/lm.js";
-import {
-  type ConvertOptions,
-  checkRequest,
-  type Progress,
-  type SpeakOptions,
-  type Speech,
-  type SpokenSegment,
-} from "./speech.js";
+import { type ConvertOptions, checkRequest, type Progress, type SpeakOptions, type Speech } from "./speech.js";
+import { Synthesis } from "./synthesis.js";
 import { normalize } from "./text/normalize.js";
 import { prepareText, type Segment } from "./text/text.js";
 import type { Tokenizer } from "./text/tokenizer.js";
 import { Wetext } from "./text/wetext/wetext.js";
 import { tokenizerOf } from "./tokenizerOf.js";
-import { changeSpeed } from "./vocoder/streaming.js";
 import { Vocoder } from "./vocoder/vocoder.js";
 import { END_OF_PROMPT, type Mode, modeOf, type Prompted, promptedBy, type Voice, voiceOf } from "./voice.js";
 
@@ -53,16 +41,6 @@ const NEEDED = ["lm", "flow", "vocoder"] as const;
 
 const STAGE_NAMES: Partial<Record<Component, string>> = { lm: "language model" };
 
-/** At the end of one segment and the start of the next the sound swells and fades for this long, so that no step is heard. */
-const JOIN_SECONDS = 0.003;
-
-interface Stages {
-  readonly tokenizer: Tokenizer;
-  readonly lm: LanguageModel;
-  readonly flow: Flow;
-  readonly vocoder: Vocoder;
-}
-
 export class CosyVoice {
   /** The last call's end; the next one waits for it, since all share one GPU. */
   private queue: Promise<unknown> = Promise.resolve();
@@ -70,7 +48,8 @@ export class CosyVoice {
 
   private constructor(
     private readonly device: Device,
-    private readonly stages: Stages,
+    private readonly tokenizer: Tokenizer,
+    private readonly synthesis: Synthesis,
     private readonly wetext: Wetext,
     private readonly known: ReadonlyMap<string, Voice>,
     /** Speaks when a call names no other. */
@@ -110,9 +89,20 @@ export class CosyVoice {
       const vocoder = await Vocoder.load(opened, watched);
       checkCancelled(signal, "loading");
       const { config } = model;
-      const stages = { tokenizer, lm, flow, vocoder };
+      const synthesis = new Synthesis({ lm, flow, vocoder }, config);
       const wetext = new Wetext(() => (grammars === undefined ? openGrammars() : openFolder(grammars)));
-      return new CosyVoice(opened, stages, wetext, known, voice, open, config, model.dtype, reportAdapter(adapter));
+      return new CosyVoice(
+        opened,
+        tokenizer,
+        synthesis,
+        wetext,
+        known,
+        voice,
+        open,
+        config,
+        model.dtype,
+        reportAdapter(adapter),
+      );
     } catch (error) {
       device?.destroy();
       throw error;
@@ -153,7 +143,7 @@ export class CosyVoice {
     }));
     // A text that cannot be spoken is refused at once; the next call waits for those before it all the same.
     return this.inTurn(prepared, ({ segments, prompted, ms }) =>
-      this.speakSegments(segments, { name: voice.name, mode, prompted }, options, ms),
+      this.synthesis.speak(segments, { voice: voice.name, mode, prompted }, options, ms),
     );
   }
 
@@ -179,11 +169,11 @@ export class CosyVoice {
       const tokens = await listener.tokens(sound, name, signal);
       const flowStart = performance.now();
       const prompted = promptedBy(voice, voice.prompt ? "cross-lingual" : "sft", []);
-      const mel = await this.melOf(tokens, prompted, options, (done, total) =>
+      const mel = await this.synthesis.melOf(tokens, prompted, options, (done, total) =>
         report("flow", 0.1 + (0.7 * done) / total),
       );
       const vocoderStart = performance.now();
-      const samples = await this.samplesOf(mel, 0, options);
+      const samples = await this.synthesis.samplesOf(mel, 0, options);
       const end = performance.now();
       report("done", 1);
       return {
@@ -248,7 +238,7 @@ export class CosyVoice {
     mode: Mode,
     options: SpeakOptions,
   ): Promise<{ segments: Segment[]; prompted: Prompted }> {
-    const { tokenizer } = this.stages;
+    const { tokenizer } = this;
     const normalizerFor = async (words: string) =>
       options.normalizer === "none" ? "none" : await this.wetext.normalizerFor(words);
     const segments = prepareText(text, { tokenizer, normalizer: await normalizerFor(text) });
@@ -261,120 +251,6 @@ export class CosyVoice {
     if (before === undefined) return { segments, prompted: promptedBy(voice, mode, transcriptIds) };
     const words = normalize(before, { tokenizer, normalizer: await normalizerFor(before), split: false });
     return { segments, prompted: promptedBy(voice, mode, tokenizer.encode(words)) };
-  }
-
-  private async speakSegments(
-    segments: readonly Segment[],
-    { name: voice, mode, prompted }: { name: string; mode: Mode; prompted: Prompted },
-    options: SpeakOptions,
-    text: number,
-  ): Promise<Speech> {
-    const begun = performance.now();
-    const times = { text, lmPrefill: 0, lmDecode: 0, flow: 0, vocoder: 0 };
-    const spoken: (SpokenSegment & { readonly audio: Float32Array })[] = [];
-    let dispatchesPerToken = 0;
-    let lmSubmits = 0;
-    let at = 0;
-    for (const [index, segment] of segments.entries()) {
-      const report = (what: string, part: number) =>
-        options.onProgress?.({ what, done: index + part, total: segments.length });
-      const { tokens, stop, stats } = await this.tokensOf(segment, index, prompted, options, report);
-      times.lmPrefill += stats.prefillMs;
-      times.lmDecode += stats.decodeMs;
-      dispatchesPerToken ||= stats.dispatchesPerToken;
-      lmSubmits += stats.submits;
-
-      const flowStart = performance.now();
-      const onStep = (done: number, total: number) => report("flow", 0.5 + (0.3 * done) / total);
-      const mel = tokens.length > 0 ? await this.melOf(tokens, prompted, options, onStep) : new Float32Array();
-      const vocoderStart = performance.now();
-      report("vocoder", 0.8);
-      const audio = mel.length > 0 ? await this.samplesOf(mel, at, options) : new Float32Array();
-      times.flow += vocoderStart - flowStart;
-      times.vocoder += performance.now() - vocoderStart;
-      report("done", 1);
-
-      at += audio.length;
-      const { length: textTokens } = segment.ids;
-      spoken.push({ text: segment.text, textTokens, tokens: tokens.length, stop, samples: audio.length, audio });
-    }
-    return {
-      voice,
-      mode,
-      samples: joinSamples(
-        spoken.map(({ audio }) => audio),
-        Math.round(JOIN_SECONDS * this.sampleRate),
-      ),
-      sampleRate: this.sampleRate,
-      tokens: spoken.reduce((sum, { tokens }) => sum + tokens, 0),
-      stop: spoken.find(({ stop }) => stop !== "eos")?.stop ?? "eos",
-      segments: spoken.map(({ audio: _, ...segment }) => segment),
-      timings: { ...times, total: text + performance.now() - begun },
-      dispatchesPerToken,
-      lmSubmits,
-    };
-  }
-
-  /** Text ids → speech ids. Every segment draws from a stream of its own. */
-  private tokensOf(
-    segment: Segment,
-    index: number,
-    { promptTextIds, promptSpeechIds, promptToken }: Prompted,
-    { seed = 0, greedy = false, signal }: SpeakOptions,
-    report: (what: string, part: number) => void,
-  ): Promise<Generated> {
-    // More tokens than the flow has noise for could not be heard.
-    const room = Math.floor(this.stages.flow.config.solver.noiseFrames / this.config.tokenMelRatio);
-    const maxLen = room - promptToken.length;
-    const most = Math.min(maxLen, segment.ids.length * this.stages.lm.config.maxRatio);
-    let count = 0;
-    report("language model", 0);
-    return this.stages.lm.generate({
-      promptTextIds,
-      textIds: segment.ids,
-      promptSpeechIds,
-      seed,
-      stream: `lm ${index}`,
-      greedy,
-      maxLen,
-      ...(signal ? { signal } : {}),
-      onTokens: (tokens) => {
-        count += tokens.length;
-        report("language model", (0.5 * count) / most);
-      },
-    });
-  }
-
-  /** Speech ids [S] → mel [M, melBins], stretched in time when the speed is not 1. */
-  private async melOf(
-    token: Int32Array,
-    { promptToken, promptFeat, embedding }: Prompted,
-    { speed = 1, signal }: SpeakOptions,
-    onStep: (done: number, total: number) => void,
-  ): Promise<Float32Array> {
-    const { flow } = this.stages;
-    const { mel } = await flow.run({
-      token,
-      promptToken,
-      promptFeat,
-      embedding,
-      streaming: false,
-      finalize: true,
-      onStep,
-      ...(signal ? { signal } : {}),
-    });
-    requireFinite("mel", mel);
-    return speed === 1 ? mel : changeSpeed(mel, flow.config, speed);
-  }
-
-  /** Mel [M, melBins] → samples. @param firstSample where they will stand in the speech */
-  private async samplesOf(mel: Float32Array, firstSample: number, options: SpeakOptions): Promise<Float32Array> {
-    const { seed = 0, sourceNoise = true, signal } = options;
-    const input = { mel, seed, sourceNoise, firstSample, ...(signal ? { signal } : {}) };
-    const { f0, samples } = await this.stages.vocoder.run(input);
-    requireFinite("pitch", f0);
-    requireFinite("samples", samples);
-    return samples;
   }
 }
 

@@ -1,0 +1,157 @@
+/**
+ * The whole model on one page: tokens of text → tokens of speech → mel → samples, segment by segment.
+ */
+import { joinSamples } from "./audio/join.js";
+import type { Config } from "./config.js";
+import type { Flow } from "./flow/flow.js";
+import { requireFinite } from "./gpu/finite.js";
+import type { Generated } from "./lm/generate.js";
+import type { LanguageModel } from "./lm/lm.js";
+import type { SpeakOptions, Speech, SpokenSegment } from "./speech.js";
+import type { Segment } from "./text/text.js";
+import { changeSpeed } from "./vocoder/streaming.js";
+import type { Vocoder } from "./vocoder/vocoder.js";
+import type { Mode, Prompted } from "./voice.js";
+
+/** At the end of one segment and the start of the next the sound swells and fades for this long, so that no step is heard. */
+const JOIN_SECONDS = 0.003;
+
+/** The voice that speaks, what of it is used, and what that gives to the stages. */
+export interface Speaker {
+  readonly voice: string;
+  readonly mode: Mode;
+  readonly prompted: Prompted;
+}
+
+/** The parts of a model that make sound. */
+export interface Stages {
+  readonly lm: LanguageModel;
+  readonly flow: Flow;
+  readonly vocoder: Vocoder;
+}
+
+export class Synthesis {
+  constructor(
+    private readonly stages: Stages,
+    private readonly config: Config,
+  ) {}
+
+  /**
+   * @param text milliseconds that making the segments took
+   * @throws CancelledError when the signal fires, DeviceError when the GPU fails
+   */
+  async speak(
+    segments: readonly Segment[],
+    { voice, mode, prompted }: Speaker,
+    options: SpeakOptions,
+    text: number,
+  ): Promise<Speech> {
+    const begun = performance.now();
+    const { sampleRate } = this.config;
+    const times = { text, lmPrefill: 0, lmDecode: 0, flow: 0, vocoder: 0 };
+    const spoken: (SpokenSegment & { readonly audio: Float32Array })[] = [];
+    let dispatchesPerToken = 0;
+    let lmSubmits = 0;
+    let at = 0;
+    for (const [index, segment] of segments.entries()) {
+      const report = (what: string, part: number) =>
+        options.onProgress?.({ what, done: index + part, total: segments.length });
+      const { tokens, stop, stats } = await this.tokensOf(segment, index, prompted, options, report);
+      times.lmPrefill += stats.prefillMs;
+      times.lmDecode += stats.decodeMs;
+      dispatchesPerToken ||= stats.dispatchesPerToken;
+      lmSubmits += stats.submits;
+
+      const flowStart = performance.now();
+      const onStep = (done: number, total: number) => report("flow", 0.5 + (0.3 * done) / total);
+      const mel = tokens.length > 0 ? await this.melOf(tokens, prompted, options, onStep) : new Float32Array();
+      const vocoderStart = performance.now();
+      report("vocoder", 0.8);
+      const audio = mel.length > 0 ? await this.samplesOf(mel, at, options) : new Float32Array();
+      times.flow += vocoderStart - flowStart;
+      times.vocoder += performance.now() - vocoderStart;
+      report("done", 1);
+
+      at += audio.length;
+      const { length: textTokens } = segment.ids;
+      spoken.push({ text: segment.text, textTokens, tokens: tokens.length, stop, samples: audio.length, audio });
+    }
+    return {
+      voice,
+      mode,
+      samples: joinSamples(
+        spoken.map(({ audio }) => audio),
+        Math.round(JOIN_SECONDS * sampleRate),
+      ),
+      sampleRate,
+      tokens: spoken.reduce((sum, { tokens }) => sum + tokens, 0),
+      stop: spoken.find(({ stop }) => stop !== "eos")?.stop ?? "eos",
+      segments: spoken.map(({ audio: _, ...segment }) => segment),
+      timings: { ...times, total: text + performance.now() - begun },
+      dispatchesPerToken,
+      lmSubmits,
+    };
+  }
+
+  /** Text ids → speech ids. Every segment draws from a stream of its own. */
+  private tokensOf(
+    segment: Segment,
+    index: number,
+    { promptTextIds, promptSpeechIds, promptToken }: Prompted,
+    { seed = 0, greedy = false, signal }: SpeakOptions,
+    report: (what: string, part: number) => void,
+  ): Promise<Generated> {
+    // More tokens than the flow has noise for could not be heard.
+    const room = Math.floor(this.stages.flow.config.solver.noiseFrames / this.config.tokenMelRatio);
+    const maxLen = room - promptToken.length;
+    const most = Math.min(maxLen, segment.ids.length * this.stages.lm.config.maxRatio);
+    let count = 0;
+    report("language model", 0);
+    return this.stages.lm.generate({
+      promptTextIds,
+      textIds: segment.ids,
+      promptSpeechIds,
+      seed,
+      stream: `lm ${index}`,
+      greedy,
+      maxLen,
+      ...(signal ? { signal } : {}),
+      onTokens: (tokens) => {
+        count += tokens.length;
+        report("language model", (0.5 * count) / most);
+      },
+    });
+  }
+
+  /** Speech ids [S] → mel [M, melBins], stretched in time when the speed is not 1. */
+  async melOf(
+    token: Int32Array,
+    { promptToken, promptFeat, embedding }: Prompted,
+    { speed = 1, signal }: SpeakOptions,
+    onStep: (done: number, total: number) => void,
+  ): Promise<Float32Array> {
+    const { flow } = this.stages;
+    const { mel } = await flow.run({
+      token,
+      promptToken,
+      promptFeat,
+      embedding,
+      streaming: false,
+      finalize: true,
+      onStep,
+      ...(signal ? { signal } : {}),
+    });
+    requireFinite("mel", mel);
+    return speed === 1 ? mel : changeSpeed(mel, flow.config, speed);
+  }
+
+  /** Mel [M, melBins] → samples. @param firstSample where they will stand in the speech */
+  async samplesOf(mel: Float32Array, firstSample: number, options: SpeakOptions): Promise<Float32Array> {
+    const { seed = 0, sourceNoise = true, signal } = options;
+    const input = { mel, seed, sourceNoise, firstSample, ...(signal ? { signal } : {}) };
+    const { f0, samples } = await this.stages.vocoder.run(input);
+    requireFinite("pitch", f0);
+    requireFinite("samples", samples);
+    return samples;
+  }
+}
