@@ -69,7 +69,7 @@ def random(
 def bundle(
     model: Annotated[Path, typer.Argument(help="a checkpoint in the official layout")],
     out: Annotated[Path, typer.Argument(help="folder to write the reference to; made if missing")],
-    cases: Annotated[str, typer.Option(help="short (1 MB for a tiny model) or long (tens of MB)")] = "short",
+    cases: Annotated[str, typer.Option(help="short (1 MB for a tiny model), long (tens of MB) or hearing (1 MB: what a recording goes through)")] = "short",
     stages: Annotated[str, typer.Option(help="comma-separated; default: all")] = "",
     stream: Annotated[str, typer.Option(help="lengths of the stream cases, as PROMPT:TOKENS,...")] = "",
     seed: Annotated[int, typer.Option(help="of the random inputs")] = 0,
@@ -353,6 +353,23 @@ def listen(
         lines = [line.strip() for line in sentences.read_text(encoding="utf8").splitlines() if line.strip()]
         utterances = spoken(teacher, lines[: count or None])
     console.print(f"wrote {run_listen(folder, point, utterances, out)} files to {out}")
+
+
+@app.command()
+def compare(
+    folder: Annotated[Path, typer.Argument(help="NN.wav of what is judged, from the engine, `say` or `listen`")],
+    other: Annotated[Path, typer.Argument(help="the same sentences in files of the same names, e.g. from `listen teacher`")],
+) -> None:
+    """Compare speech with another rendering of the same sentences: pitch, voicing, spectrum, pauses, clipping; likeness of the voice
+    and predicted quality where resemblyzer and speechmos are installed. Prints JSON.
+
+    Example: compare /tmp/spoken /tmp/teacher
+    """
+    import json
+
+    from .training.compare import compare as run_compare
+
+    print(json.dumps({key: round(value, 4) for key, value in run_compare(folder, other).items()}, indent=1))
 
 
 if __name__ == "__main__":
