@@ -6,7 +6,7 @@ import type { CosyVoice } from "../cosyvoice.js";
 import { checkRequest, type Speech } from "../speech.js";
 import { MODES, type Mode } from "../voice.js";
 import { atomicWrite, requireWritable } from "./atomicWrite.js";
-import { boxedModel } from "./boxedModel.js";
+import { modelFolder } from "./boxedModel.js";
 import { loadModel, withProgress } from "./loadModel.js";
 import {
   dtypeOption,
@@ -94,12 +94,7 @@ interface Spoken {
 async function speak(text: string, options: Options, adapter: string | undefined): Promise<Spoken> {
   const { seed, speed, normalize: normalizer, dtype, output, mode, instruct } = options;
   checkRequest(text, { seed, speed });
-  if (options.model === undefined) {
-    process.stderr.write(
-      "no --model: a tiny model with random weights speaks, which gives noise of the right length\n",
-    );
-  }
-  const tts = await loadModel(options.model ?? boxedModel(), { adapter, dtype, voice: namedVoice(options) });
+  const tts = await loadModel(modelFolder(options.model), { adapter, dtype, voice: namedVoice(options) });
   try {
     const { name, driver, software } = tts.adapter;
     process.stderr.write(`speaking on ${name} (${driver}${software ? ", a software GPU" : ""})\n`);

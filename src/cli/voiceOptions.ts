@@ -30,7 +30,7 @@ export function addVoiceOptions(command: Command): Command {
 
 /** A name that the model must know, to be checked before it is loaded; undefined when the voice comes from a file. */
 export function namedVoice({ voice, promptWav }: VoiceOptions): string | undefined {
-  return promptWav === undefined && voice !== undefined && !isFile(voice) ? voice : undefined;
+  return promptWav === undefined && voice !== undefined && !isVoiceFile(voice) ? voice : undefined;
 }
 
 /** The voice to speak with; undefined for the model's first. */
@@ -43,7 +43,7 @@ export async function voiceOf(tts: CosyVoice, options: VoiceOptions): Promise<st
     const transcript = promptText === undefined ? {} : { transcript: promptText };
     return tts.listen(await recording(promptWav), { name: basename(promptWav), signal: interrupted, ...transcript });
   }
-  if (voice === undefined || !isFile(voice)) return voice;
+  if (voice === undefined || !isVoiceFile(voice)) return voice;
   const { flow, tokenMelRatio } = tts.config;
   if (!flow) throw new InputError(`${voice}: the model has no flow to speak it with`);
   return (await withFile(voice, (file) => decodeVoice(file, flow, tokenMelRatio))).voice;
@@ -53,7 +53,8 @@ export function recording(path: string): Promise<Sound> {
   return withFile(path, readSound);
 }
 
-function isFile(voice: string): boolean {
+/** Whether a voice is named by its file. */
+export function isVoiceFile(voice: string): boolean {
   return voice.endsWith(".safetensors");
 }
 
