@@ -35,7 +35,13 @@ export function openGrammars(): Promise<Folder> {
 const DRIVER_FOLDERS = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"];
 
 /** Dawn hides f16 on NVIDIA's Vulkan unless told otherwise; the self-test of `doctor` proves that it computes rightly. */
-const TOGGLES = ["enable-dawn-features=vulkan_enable_f16_on_nvidia"];
+const HARDWARE = ["enable-dawn-features=vulkan_enable_f16_on_nvidia"];
+
+/**
+ * Dawn guards every access to a buffer and zeroes workgroup memory, for pages that nobody trusts. A CPU pays for both in every thread
+ * (products take twice as long, attention takes five times as long to compile), and our shaders need neither: the tests run without.
+ */
+const SOFTWARE = ["enable-dawn-features=disable_robustness,disable_workgroup_init"];
 
 /** By driver and device. An instance must outlive its adapters, or Dawn frees them under us. */
 const instances = new Map<string, GPU>();
@@ -130,7 +136,8 @@ function request(
 ): Promise<FoundAdapter | string> {
   return inTurn(manifest, async () => {
     const key = JSON.stringify([manifest, only]);
-    const gpu = instances.get(key) ?? create([...TOGGLES, ...(only === undefined ? [] : [`adapter=${only}`])]);
+    const toggles = kind === "hardware" ? HARDWARE : SOFTWARE;
+    const gpu = instances.get(key) ?? create([...toggles, ...(only === undefined ? [] : [`adapter=${only}`])]);
     const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
     if (!adapter)
       return manifest === undefined ? "no driver that Dawn accepts" : `Dawn refuses the driver of ${manifest}`;
@@ -151,7 +158,7 @@ function request(
  */
 async function moreHardware(best: FoundAdapter): Promise<FoundAdapter[]> {
   const refusal = await inTurn(undefined, async () => {
-    await create([...TOGGLES, "adapter=?"]).requestAdapter();
+    await create([...HARDWARE, "adapter=?"]).requestAdapter();
     return "";
   });
   const devices = new Set(Array.from(refusal.matchAll(/^ \* backend: '.*', name: '(.*)'$/gm), ([, name = ""]) => name));
