@@ -1,5 +1,4 @@
 /** Ways of speaking with a voice made of a recording, on a small model that has every part. */
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CosyVoice, type Sound, type Voice } from "../src/index.js";
@@ -8,7 +7,7 @@ import { decodeVoice, encodeVoice } from "../src/voiceFile.js";
 import { adapterNames } from "./helpers/device.js";
 import { memoryFile } from "./helpers/memoryFiles.js";
 
-const HEARING = fileURLToPath(new URL("../../shared/reference/mini/model", import.meta.url));
+const HEARING = fileURLToPath(new URL("./bundles/c/model", import.meta.url));
 const adapter = adapterNames.at(-1) as string;
 
 /** Half a second of a gliding vowel. */
@@ -70,59 +69,53 @@ describe("what a mode takes of a voice", () => {
   });
 });
 
-// The bundles in the repository have no speech tokenizer and no speaker encoder.
-describe.runIf(existsSync(HEARING))(
-  `a voice made of a recording, on ${adapter} (needs ../shared/reference/mini)`,
-  () => {
-    let tts: CosyVoice;
-    let voice: Voice;
-    beforeAll(async () => {
-      tts = await CosyVoice.load(HEARING, { adapter });
-      voice = await tts.listen(sound(0.6), { name: "glide", transcript: "Ah." });
-    }, 600_000);
-    afterAll(() => tts.destroy());
+describe(`a voice made of a recording, on ${adapter}`, () => {
+  let tts: CosyVoice;
+  let voice: Voice;
+  beforeAll(async () => {
+    tts = await CosyVoice.load(HEARING, { adapter });
+    voice = await tts.listen(sound(0.6), { name: "glide", transcript: "Ah." });
+  }, 600_000);
+  afterAll(() => tts.destroy());
 
-    test("holds tokens, twice as many mel frames, and a speaker", () => {
-      const { tokens, mel } = voice.prompt as NonNullable<Voice["prompt"]>;
-      expect(tokens.length).toBeGreaterThan(10);
-      expect(mel.length).toBe(tokens.length * 2 * tts.config.mel.bins);
-      expect(voice.embedding.every(Number.isFinite)).toBe(true);
-    });
+  test("holds tokens, twice as many mel frames, and a speaker", () => {
+    const { tokens, mel } = voice.prompt as NonNullable<Voice["prompt"]>;
+    expect(tokens.length).toBeGreaterThan(10);
+    expect(mel.length).toBe(tokens.length * 2 * tts.config.mel.bins);
+    expect(voice.embedding.every(Number.isFinite)).toBe(true);
+  });
 
-    test("speaks in every mode, each in its own way", async () => {
-      const options = { voice, seed: 1 };
-      const ways = [
-        await tts.speak("A.", options),
-        await tts.speak("A.", { ...options, mode: "cross-lingual" }),
-        await tts.speak("A.", { ...options, instruct: "Slowly." }),
-        await tts.speak("A.", { ...options, mode: "sft" }),
-      ];
-      expect(ways.map(({ mode }) => mode)).toEqual(["zero-shot", "cross-lingual", "instruct", "sft"]);
-      expect(new Set(ways.map(({ samples }) => samples.slice(0, 400).join())).size).toBe(4);
-    }, 600_000);
+  test("speaks in every mode, each in its own way", async () => {
+    const options = { voice, seed: 1 };
+    const ways = [
+      await tts.speak("A.", options),
+      await tts.speak("A.", { ...options, mode: "cross-lingual" }),
+      await tts.speak("A.", { ...options, instruct: "Slowly." }),
+      await tts.speak("A.", { ...options, mode: "sft" }),
+    ];
+    expect(ways.map(({ mode }) => mode)).toEqual(["zero-shot", "cross-lingual", "instruct", "sft"]);
+    expect(new Set(ways.map(({ samples }) => samples.slice(0, 400).join())).size).toBe(4);
+  }, 600_000);
 
-    test("speaks another recording again", async () => {
-      const { mode, samples, tokens } = await tts.convert(sound(0.5, 24_000), { voice });
-      expect(mode).toBe("vc");
-      expect(samples.length).toBe(tokens * 960);
-      expect(tokens).toBe(Math.ceil(50 / 4));
-    });
+  test("speaks another recording again", async () => {
+    const { mode, samples, tokens } = await tts.convert(sound(0.5, 24_000), { voice });
+    expect(mode).toBe("vc");
+    expect(samples.length).toBe(tokens * 960);
+    expect(tokens).toBe(Math.ceil(50 / 4));
+  });
 
-    test("survives a file, and a damaged file is refused", async () => {
-      const facts = { name: "glide", transcript: "Ah.", licence: "CC0" };
-      const { flow, tokenMelRatio, mel } = tts.config;
-      if (!flow) throw new Error("the model has a flow");
-      const bytes = encodeVoice(voice, mel.bins, facts);
-      const stored = await decodeVoice(memoryFile(bytes, "glide.voice.safetensors"), flow, tokenMelRatio);
-      expect(stored).toEqual({ facts, voice });
-      const other = decodeVoice(memoryFile(bytes, "v"), { ...flow, codes: 1 }, tokenMelRatio);
-      await expect(other).rejects.toThrow("make the voice with this model");
-      const nan = bytes.slice();
-      new DataView(nan.buffer).setFloat32(8 + Number(new DataView(nan.buffer).getBigUint64(0, true)), Number.NaN, true);
-      await expect(decodeVoice(memoryFile(nan, "v"), flow, tokenMelRatio)).rejects.toThrow("is NaN");
-      await expect(decodeVoice(memoryFile(bytes.slice(0, -4), "v"), flow, tokenMelRatio)).rejects.toThrow(
-        "lie outside",
-      );
-    });
-  },
-);
+  test("survives a file, and a damaged file is refused", async () => {
+    const facts = { name: "glide", transcript: "Ah.", licence: "CC0" };
+    const { flow, tokenMelRatio, mel } = tts.config;
+    if (!flow) throw new Error("the model has a flow");
+    const bytes = encodeVoice(voice, mel.bins, facts);
+    const stored = await decodeVoice(memoryFile(bytes, "glide.voice.safetensors"), flow, tokenMelRatio);
+    expect(stored).toEqual({ facts, voice });
+    const other = decodeVoice(memoryFile(bytes, "v"), { ...flow, codes: 1 }, tokenMelRatio);
+    await expect(other).rejects.toThrow("make the voice with this model");
+    const nan = bytes.slice();
+    new DataView(nan.buffer).setFloat32(8 + Number(new DataView(nan.buffer).getBigUint64(0, true)), Number.NaN, true);
+    await expect(decodeVoice(memoryFile(nan, "v"), flow, tokenMelRatio)).rejects.toThrow("is NaN");
+    await expect(decodeVoice(memoryFile(bytes.slice(0, -4), "v"), flow, tokenMelRatio)).rejects.toThrow("lie outside");
+  });
+});

@@ -18,23 +18,25 @@ from .text import front_end
 class Lengths:
     """How long the cases are; each pair is (prompt tokens, tokens)."""
 
-    lm: tuple[tuple[int, int, int], ...]
+    lm: tuple[tuple[int, int, int], ...] = ()
     """(text, prompt speech, forced) ids"""
-    greedy: tuple[tuple[int, int, int], ...]
+    greedy: tuple[tuple[int, int, int], ...] = ()
     """(text, prompt speech ids, steps)"""
-    bistream: tuple[tuple[int, int, int], ...]
+    bistream: tuple[tuple[int, int, int], ...] = ()
     """(prompt text, text, prompt speech) ids"""
-    flow: tuple[tuple[str, int, int, bool, bool], ...]
+    flow: tuple[tuple[str, int, int, bool, bool], ...] = ()
     """(name, prompt tokens, tokens, streaming, finalize)"""
-    masks: tuple[tuple[int, int], ...]
-    noise: tuple[int, ...]
-    vocoder: tuple[tuple[str, int, int], ...]
+    masks: tuple[tuple[int, int], ...] = ()
+    noise: tuple[int, ...] = ()
+    vocoder: tuple[tuple[str, int, int], ...] = ()
     """(name, frames, cached frames)"""
-    source: tuple[int, ...]
-    stream: tuple[tuple[int, int], ...]
-    whole: tuple[tuple[int, int], ...]
+    source: tuple[int, ...] = ()
+    stream: tuple[tuple[int, int], ...] = ()
+    whole: tuple[tuple[int, int], ...] = ()
     audio: tuple[tuple[str, int], ...] = ()
     """(name, samples at 16 kHz) of the stages that hear audio"""
+    resample: tuple[tuple[int, int, int], ...] = ()
+    """(rate, new rate, samples)"""
 
 
 SHORT = Lengths(
@@ -76,9 +78,16 @@ LONG = Lengths(
     stream=((0, 90), (10, 20), (25, 128), (87, 180), (12, 330)),
     whole=((0, 90), (10, 20), (25, 128), (87, 180)),
     audio=(("short", 4000), ("odd", 9345), ("long", 55000)),
+    resample=((16000, 24000, 8007), (22050, 24000, 11032), (44100, 16000, 22057), (48000, 24000, 24007)),
 )
 
-SETS = {"short": SHORT, "long": LONG}
+HEARING = Lengths(
+    audio=(("short", 1600), ("odd", 9345), ("long", 33000)),
+    resample=((16000, 24000, 801), (22050, 24000, 1103), (44100, 16000, 2206), (48000, 24000, 2400)),
+)
+"""What a recording goes through: 1.2 MB, whatever the sizes. The long one is more than a segment of the speaker encoder."""
+
+SETS = {"short": SHORT, "long": LONG, "hearing": HEARING}
 
 
 class Draw:
@@ -172,7 +181,8 @@ def inputs(model: Model, lengths: Lengths, draw: Draw) -> Cases:
         names = ("prompt_text_ids", "text_ids", "prompt_speech_ids")
         run = bistream_run(model, *given, cap=3)
         cases["lm_bistream"][f"{prompt_text}_{text}_{prompt}"] = dict(zip(names, given)) | {"out_ids": run}
-    cases["nucleus"] = {name: {"logprobs": v} for name, v in nucleus_inputs(draw).items()}
+    if lengths.lm:
+        cases["nucleus"] = {name: {"logprobs": v} for name, v in nucleus_inputs(draw).items()}
     cases["noise"] = {str(n): {"frames": _flag(n)} for n in lengths.noise}
     for name, prompt, tokens, streaming, finalize in lengths.flow:
         flags = {"streaming": _flag(streaming), "finalize": _flag(finalize)}
@@ -200,9 +210,8 @@ def inputs(model: Model, lengths: Lengths, draw: Draw) -> Cases:
             if (model.folder / file).exists():
                 cases[stage][name] = {"samples": draw.audio(samples, 16000)}
         cases["mel24k"][name] = {"samples": draw.audio(samples, 24000)}
-    rates = ((16000, 24000), (22050, 24000), (44100, 16000), (48000, 24000)) if lengths.audio else ()
-    for source, target in rates:
-        case = {"samples": draw.audio(source // 2 + 7, source), "from": _flag(source), "to": _flag(target)}
+    for source, target, samples in lengths.resample:
+        case = {"samples": draw.audio(samples, source), "from": _flag(source), "to": _flag(target)}
         cases["resample"][f"{source}_{target}"] = case
     return cases
 

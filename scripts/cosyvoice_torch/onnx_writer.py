@@ -74,7 +74,7 @@ def write_speaker(path: Path, module: SpeakerEncoder) -> None:
         _export(module, (torch.zeros(1, 260, 80),), path, dynamic_axes={"input": {0: "batch", 1: "frames"}}, **names)
     finally:
         module.__class__ = SpeakerEncoder
-    folded = ("head.", "xvector.tdnn.", "xvector.transit3.linear.")
+    folded = ("head.", "xvector.tdnn.", f"xvector.transit{module.xvector.count}.linear.")
 
     def anonymous(name: str) -> bool:
         return name.startswith(folded) or (".linear1." in name and "cam_layer" not in name)

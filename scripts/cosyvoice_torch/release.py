@@ -16,8 +16,8 @@ from .flow import Flow
 from .lm import Qwen2LM
 from .official_yaml import official_yaml
 from .onnx_writer import write_speaker, write_speech_tokenizer
-from .speaker import SpeakerEncoder
-from .speech_tokenizer import SpeechTokenizer
+from .speaker import SpeakerEncoder, SpeakerSizes
+from .speech_tokenizer import HEAD_DIM, SpeechTokenizer
 from .synthetic import materialise
 from .vocabulary import learn_vocabulary, released_vocabulary, text_rows, write_blank_en
 from .vocoder import Hift
@@ -53,10 +53,18 @@ class Sizes:
     trainer_keys: bool = False
     """Add the integers `epoch` and `step` to llm.pt and flow.pt, as a fine-tuning run does."""
     front_end: bool = True
-    """Write campplus.onnx (28 MB, one size) and speech_tokenizer_v2.onnx as well."""
+    """Write campplus.onnx and speech_tokenizer_v2.onnx as well."""
     tokenizer_width: int = 1280
     tokenizer_layers: int = 6
     tokenizer_ffn: int = 5120
+    tokenizer_dims: int = 8
+    """Digits of a code in base 3."""
+    speaker_head: int = 32
+    speaker_channels: int = 128
+    speaker_layers: list[int] = field(default_factory=lambda: [12, 24, 16])
+    """Of each dense block."""
+    speaker_growth: int = 32
+    speaker_bottleneck: int = 128
     voices: list[str] = field(default_factory=lambda: ["alice", "中文女"])
 
     def __post_init__(self) -> None:
@@ -65,6 +73,8 @@ class Sizes:
                 raise ValueError(f"sizes: {a} {getattr(self, a)} is not a multiple of {b} {getattr(self, b)}")
         if self.hift_base % 8:
             raise ValueError(f"sizes: hift_base {self.hift_base} is not a multiple of 8; it is halved at each of 3 stages")
+        if self.tokenizer_width % HEAD_DIM:
+            raise ValueError(f"sizes: tokenizer_width {self.tokenizer_width} is not a multiple of {HEAD_DIM}, its heads' width")
 
     @property
     def lm(self) -> LmConfig:
@@ -82,6 +92,11 @@ class Sizes:
     @property
     def vocoder(self) -> VocoderConfig:
         return VocoderConfig(self.hift_base, self.f0_width)
+
+    @property
+    def speaker(self) -> SpeakerSizes:
+        widths = (self.speaker_head, self.speaker_channels, tuple(self.speaker_layers))
+        return SpeakerSizes(*widths, self.speaker_growth, self.speaker_bottleneck, self.flow.speaker_width)
 
 
 PRESETS: dict[str, Sizes] = {
@@ -165,7 +180,7 @@ def write_release(
             write_front_end(folder, sizes, fill, Path(scratch))
     voices = {}
     for voice in sizes.voices:
-        embedding = torch.empty(1, 192)
+        embedding = torch.empty(1, sizes.flow.speaker_width)
         fill(f"{voice}.embedding", embedding)
         voices[voice] = {"embedding": embedding * 13.0}
     _save(folder / "spk2info.pt", voices)
@@ -173,12 +188,13 @@ def write_release(
 
 def write_front_end(folder: Path, sizes: Sizes, fill: Callable[[str, Tensor], None], scratch: Path) -> None:
     """`speech_tokenizer_v2.onnx` and `campplus.onnx`. A folded weight is filled under its own name, as if it had no norm to fold."""
-    tokenizer = build(SpeechTokenizer, sizes.tokenizer_width, sizes.tokenizer_layers, sizes.tokenizer_ffn)
+    widths = (sizes.tokenizer_width, sizes.tokenizer_layers, sizes.tokenizer_ffn, sizes.tokenizer_dims)
+    tokenizer = build(SpeechTokenizer, *widths)
     tokenizer = speech_tokenizer.from_state(
         materialise([(n, v.shape) for n, v in tokenizer.state_dict().items()], fill, scratch)
     )
     write_speech_tokenizer(folder / "speech_tokenizer_v2.onnx", tokenizer)
-    state = materialise([(n, v.shape) for n, v in build(SpeakerEncoder).state_dict().items()], fill, scratch)
-    last = "xvector.dense.nonlinear.batchnorm"
-    state[f"{last}.weight"], state[f"{last}.bias"] = torch.ones(192), torch.zeros(192)
+    state = materialise([(n, v.shape) for n, v in build(SpeakerEncoder, sizes.speaker).state_dict().items()], fill, scratch)
+    last, width = "xvector.dense.nonlinear.batchnorm", sizes.speaker.embedding
+    state[f"{last}.weight"], state[f"{last}.bias"] = torch.ones(width), torch.zeros(width)
     write_speaker(folder / "campplus.onnx", speaker.from_state(state))

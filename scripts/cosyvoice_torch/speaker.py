@@ -1,14 +1,48 @@
-"""CAM++ speaker encoder: 80-bin filterbank in, one 192-d vector out. Names are those of the network; the ONNX file holds it folded."""
+"""CAM++ speaker encoder: 80-bin filterbank in, one vector out (released: 192-d). Names are those of the network; the ONNX file holds it folded."""
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+BATCH_NORM_EPS = 1e-5
+
 SEGMENT = 100
 """Frames whose mean is shared as context."""
 
-BLOCKS = ((12, 1), (24, 2), (16, 2))
-"""(layers, dilation) of each dense block."""
+DILATIONS = (1, 2, 2)
+"""Of each dense block."""
+
+MEL_BINS = 80
+
+
+@dataclass(frozen=True)
+class SpeakerSizes:
+    """The defaults are those of the release."""
+
+    head: int = 32
+    channels: int = 128
+    layers: tuple[int, ...] = (12, 24, 16)
+    """Of each dense block."""
+    growth: int = 32
+    bottleneck: int = 128
+    embedding: int = 192
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.layers) <= len(DILATIONS):
+            raise ValueError(f"speaker: {len(self.layers)} dense blocks, there can be 1 to {len(DILATIONS)}")
+        inside = [self.bottleneck, *(outside for _, outside in self.blocks())]
+        if any(n % 2 for n in inside):
+            raise ValueError(f"speaker: bottleneck and widths of the blocks {inside} are halved, so they must be even")
+
+    def blocks(self) -> list[tuple[int, int]]:
+        """(channels in, channels out) of each dense block; the transit behind it halves them."""
+        out, inside = [], self.channels
+        for layers in self.layers:
+            out.append((inside, inside + layers * self.growth))
+            inside = out[-1][1] // 2
+        return out
 
 
 class ResBlock(nn.Module):
@@ -24,7 +58,7 @@ class ResBlock(nn.Module):
 
 
 class Head(nn.Module):
-    def __init__(self, channels: int = 32):
+    def __init__(self, channels: int):
         super().__init__()
         self.conv1 = nn.Conv2d(1, channels, 3, 1, 1)
         self.layer1 = nn.Sequential(ResBlock(channels, 2), ResBlock(channels, 1))
@@ -32,7 +66,7 @@ class Head(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, 3, (2, 1), 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[1, 80, T] -> [1, 320, T]"""
+        """[B, 80, T] -> [B, 10 channels, T]"""
         y = F.relu(self.conv1(x[:, None]))
         return F.relu(self.conv2(self.layer2(self.layer1(y)))).flatten(1, 2)
 
@@ -42,13 +76,13 @@ class BatchNorm(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        for name in ("weight", "bias"):
-            self.register_parameter(name, nn.Parameter(torch.empty(channels)))
-        for name in ("running_mean", "running_var"):
-            self.register_buffer(name, torch.empty(channels))
+        for name, value in (("weight", 1.0), ("bias", 0.0)):
+            self.register_parameter(name, nn.Parameter(torch.full((channels,), value)))
+        for name, value in (("running_mean", 0.0), ("running_var", 1.0)):
+            self.register_buffer(name, torch.full((channels,), value))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=1e-5)
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, self.training, eps=BATCH_NORM_EPS)
 
 
 class Norm(nn.Module):
@@ -127,43 +161,55 @@ class Dense(nn.Module):
 
 
 class XVector(nn.Module):
-    def __init__(self, growth: int = 32, bottleneck: int = 128, channels: int = 128, outside: int = 192):
+    def __init__(self, sizes: SpeakerSizes):
         super().__init__()
-        self.tdnn = Tdnn(320, channels)
-        for b, (layers, dilation) in enumerate(BLOCKS, 1):
-            block = {f"tdnnd{i + 1}": DenseLayer(channels + i * growth, growth, bottleneck, dilation) for i in range(layers)}
+        self.count = len(sizes.layers)
+        self.tdnn = Tdnn(MEL_BINS // 8 * sizes.head, sizes.channels)
+        for b, ((inside, outside), dilation) in enumerate(zip(sizes.blocks(), DILATIONS, strict=False), 1):
+            seen = range(inside, outside, sizes.growth)
+            block = {f"tdnnd{i}": DenseLayer(c, sizes.growth, sizes.bottleneck, dilation) for i, c in enumerate(seen, 1)}
             self.add_module(f"block{b}", DenseBlock(block))
-            channels += layers * growth
-            self.add_module(f"transit{b}", Transit(channels, channels // 2, b == len(BLOCKS)))
-            channels //= 2
-        self.dense = Dense(2 * channels, outside)
+            self.add_module(f"transit{b}", Transit(outside, outside // 2, b == self.count))
+        self.dense = Dense(sizes.blocks()[-1][1], sizes.embedding)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[1, 320, T] -> [1, 192]"""
+        """[B, 10 head, T] -> [B, embedding]"""
         x = self.tdnn(x)
-        for b in range(1, len(BLOCKS) + 1):
+        for b in range(1, self.count + 1):
             x = getattr(self, f"transit{b}")(getattr(self, f"block{b}")(x))
         x = F.relu(x)
         return self.dense(torch.cat([x.mean(2), x.std(2)], 1))
 
 
 class SpeakerEncoder(nn.Module):
-    def __init__(self):
+    def __init__(self, sizes: SpeakerSizes = SpeakerSizes()):
         super().__init__()
-        self.head = Head()
-        self.xvector = XVector()
+        self.head = Head(sizes.head)
+        self.xvector = XVector(sizes)
 
     def forward(self, features: Tensor) -> Tensor:
-        """fbank [T, 80] -> [192]"""
+        """fbank [T, 80] -> [embedding]"""
         return self.batched(features[None])[0]
 
     def batched(self, features: Tensor) -> Tensor:
-        """[B, T, 80] -> [B, 192]"""
+        """[B, T, 80] -> [B, embedding]"""
         return self.xvector(self.head(features.transpose(1, 2)))
 
 
+def sizes_of(state: dict[str, Tensor]) -> SpeakerSizes:
+    """What the tensors show."""
+    layers: list[int] = []
+    while f"xvector.block{len(layers) + 1}.tdnnd1.linear1.weight" in state:
+        block = f"xvector.block{len(layers) + 1}.tdnnd"
+        layers.append(sum(name.startswith(block) and name.endswith(".linear_local.weight") for name in state))
+    growth, bottleneck, _ = state["xvector.block1.tdnnd1.cam_layer.linear_local.weight"].shape
+    outer = [state[f"{name}.weight"].shape[0] for name in ("head.conv1", "xvector.tdnn.linear", "xvector.dense.linear")]
+    return SpeakerSizes(outer[0], outer[1], tuple(layers), growth, bottleneck, outer[2])
+
+
 def from_state(state: dict[str, Tensor]) -> SpeakerEncoder:
+    """The module whose sizes the tensors show."""
     with torch.device("meta"):
-        module = SpeakerEncoder()
+        module = SpeakerEncoder(sizes_of(state))
     module.load_state_dict(state, assign=True)
     return module.eval().requires_grad_(False)

@@ -80,6 +80,8 @@ def fill_random(seed: int) -> Callable[[str, Tensor], None]:
         factor, offset = GAINS.get(name, (1.0, 0.0))
         generator = torch.Generator().manual_seed(fnv1a(f"{seed}:{name}"))
         out.normal_(centre, width / math.sqrt(3.0), generator=generator).mul_(factor).add_(offset)
+        if name.endswith("running_var"):
+            out.clamp_(min=centre - width)  # a variance is positive
 
     return fill
 

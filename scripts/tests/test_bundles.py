@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 from cosyvoice_torch.bundle import read_bundle
-from cosyvoice_torch.cases import SHORT, record, text_cases
+from cosyvoice_torch.cases import HEARING, SHORT, record, text_cases
 from cosyvoice_torch.checkpoint import Model
 from cosyvoice_torch.verify import verify
 
@@ -22,6 +22,19 @@ def test_f16_weights_stay_within_their_limits(bundle: Path):
 
 def test_a_bundle_stays_small(bundle: Path):
     assert sum(f.stat().st_size for f in bundle.rglob("*") if f.is_file()) <= 3_000_000
+
+
+def test_what_hears_comes_out_again():
+    folder = BUNDLES / "c"
+    rows = list(verify(folder))
+    assert [r for r in rows if r.verdict != "pass"] == []
+    assert {r.stage for r in rows} >= {"resample", "mel24k", "whisper_mel", "fbank", "speech_tokenizer", "speaker"}
+    assert sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) <= 4_000_000
+    model, (recorded, _) = Model(folder / "model"), read_bundle(folder)
+    again = record(model, HEARING, ord("c"), {"speaker"})
+    assert again["speaker"]["long"]["samples"].equal(recorded["speaker"]["long"]["samples"])
+    assert model.speaker.xvector.count == 3
+    assert len(set(recorded["speech_tokenizer"]["long"]["ids"].tolist())) > 10
 
 
 def test_no_size_is_shared():

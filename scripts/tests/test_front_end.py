@@ -8,7 +8,7 @@ from cosyvoice_torch.checkpoint import build
 from cosyvoice_torch.features import fbank, mel24k, resample, whisper_mel
 from cosyvoice_torch.onnx_weights import layer_name, read_onnx
 from cosyvoice_torch.onnx_writer import write_speaker, write_speech_tokenizer
-from cosyvoice_torch.speaker import SpeakerEncoder
+from cosyvoice_torch.speaker import SpeakerEncoder, SpeakerSizes
 from cosyvoice_torch.speech_tokenizer import SpeechTokenizer
 from cosyvoice_torch.synthetic import fill_hash, hash_input, materialise
 from onnx.reference import ReferenceEvaluator
@@ -58,6 +58,23 @@ def test_the_tokenizer_file_holds_the_module(tmp_path: Path):
     mel = hash_input("in.mel", 1, 128, 57)
     ids = ReferenceEvaluator(str(path)).run(None, {"mel": mel.numpy(), "mel_length": torch.tensor([57]).int().numpy()})[0]
     assert ids.tolist() == module(mel)[1][None].tolist()
+
+
+def test_a_speaker_encoder_of_other_sizes_is_read_from_its_file(tmp_path: Path):
+    sizes = SpeakerSizes(head=2, channels=8, layers=(1, 2), growth=4, bottleneck=6, embedding=5)
+    state = filled(build(SpeakerEncoder, sizes), tmp_path)
+    last = "xvector.dense.nonlinear.batchnorm"
+    state[f"{last}.weight"], state[f"{last}.bias"] = torch.ones(5), torch.zeros(5)
+    module = speaker.from_state(state)
+    write_speaker(tmp_path / "campplus.onnx", module)
+    again = speaker.from_state(read_onnx(tmp_path / "campplus.onnx"))
+    assert speaker.sizes_of(again.state_dict()) == sizes
+    features = hash_input("in.fbank", 301, 80)
+    assert again(features).equal(module(features))
+    output = ReferenceEvaluator(str(tmp_path / "campplus.onnx")).run(None, {"input": features[None].numpy()})[0]
+    assert torch.allclose(torch.from_numpy(output)[0], module(features), atol=1e-5)
+    with pytest.raises(ValueError, match="must be even"):
+        SpeakerSizes(channels=7)
 
 
 def test_the_speaker_file_holds_the_module(tmp_path: Path):

@@ -39,3 +39,9 @@ def test_random_fill_depends_on_seed_and_name_alone():
     assert make(1, "x").equal(make(1, "x"))
     assert not make(1, "x").equal(make(2, "x"))
     assert not make(1, "x").equal(make(1, "y"))
+
+
+def test_a_random_variance_is_positive():
+    out = torch.empty(20_000)
+    fill_random(0)("n.running_var", out)
+    assert float(out.min()) > 0

@@ -1,4 +1,4 @@
-/** The committed bundles through the whole parity run: every stage, both dtypes, every adapter. */
+/** The committed bundles through the whole parity run: every stage, both dtypes, every adapter. Bundle c hears, a and b speak. */
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { findAdapter, openFolder } from "#platform";
@@ -10,6 +10,12 @@ import { makeReport, type Row, tableFoot } from "../../src/parity/report.js";
 import { adapterNames, testDevice } from "../helpers/device.js";
 
 const path = (name: string) => fileURLToPath(new URL(`../bundles/${name}`, import.meta.url));
+
+const SPEAKING = [
+  ...["lm", "lm_greedy", "lm_bistream", "nucleus"],
+  ...["noise", "flow", "flow_mask", "vocoder", "source", "stream", "whole"],
+];
+const HEARING = ["resample", "mel24k", "whisper_mel", "fbank", "speech_tokenizer", "speaker"];
 
 async function parity(bundlePath: string, dtype: "f32" | "f16", adapter: string, stages?: string[]): Promise<Row[]> {
   const bundle = await openBundle(await openFolder(path(bundlePath)));
@@ -30,19 +36,18 @@ async function parity(bundlePath: string, dtype: "f32" | "f16", adapter: string,
 
 describe.each(adapterNames)("on %s", (adapter) => {
   test.each([
-    ["a", "f32"],
-    ["a", "f16"],
-    ["b", "f32"],
-    ["b", "f16"],
-  ] as const)("bundle %s in %s: every stage it holds passes", { timeout: 600_000 }, async (bundle, dtype) => {
+    ["a", "f32", SPEAKING],
+    ["a", "f16", SPEAKING],
+    ["b", "f32", SPEAKING],
+    ["b", "f16", SPEAKING],
+    ["c", "f32", HEARING],
+    ["c", "f16", HEARING],
+  ] as const)("bundle %s in %s: every stage it holds passes", { timeout: 600_000 }, async (bundle, dtype, expected) => {
     const rows = await parity(bundle, dtype, adapter);
     expect(rows.filter(({ verdict }) => verdict === "fail")).toEqual([]);
     expect(rows.filter(({ verdict }) => verdict === "skip")).toEqual([]);
     const stages = new Set(rows.filter(({ verdict }) => verdict === "pass").map(({ stage }) => stage));
-    for (const stage of ["tokenizer", "normalize", "lm", "lm_greedy", "nucleus", "noise", "flow", "flow_mask"]) {
-      expect(stages).toContain(stage);
-    }
-    for (const stage of ["lm_bistream", "vocoder", "source", "stream", "whole"]) expect(stages).toContain(stage);
+    expect(stages).toEqual(new Set(["tokenizer", "normalize", ...expected]));
   });
 });
 
