@@ -20,6 +20,7 @@ import numpy as np
 
 from . import utterances, wordnet
 from .run import Run, Stage, write_atomically
+from .teachers import dealt, teacher
 from .unpredictable import unpredictable
 from .validate import reason_to_drop
 
@@ -31,7 +32,7 @@ TOKEN = 960  # samples of one speech token: lengths are whole tokens
 
 @dataclass
 class CorpusSettings:
-    teacher: str = "hibari"  # or "synthetic": made of sines and noise, for tests
+    teacher: str = "hibari"  # or several with their shares: see teachers.py
     hours: float = 20.0  # stop after the piece that reaches this
     valid: int = 300
     test: int = 300  # held-out WordNet sentences, for judging alone
@@ -105,38 +106,23 @@ def level(audio: np.ndarray) -> np.ndarray:
     return audio * min(gain, PEAK / np.abs(audio).max())
 
 
-def teacher(name: str) -> Any:
-    if name == "hibari":
-        from .hibari import Teacher
-    elif name == "synthetic":
-        from .synthetic_teacher import Teacher
-    else:
-        raise ValueError(f"teacher {name}: must be hibari or synthetic")
-    return Teacher()
-
-
-_teacher: Any = None
-
-
 def speak_piece(folder: Path, number: int, rows: list[dict[str, str]], name: str) -> int:
-    """Make one piece, whole or not at all; the number of utterances in it."""
-    global _teacher
+    """Make one piece, whole or not at all; the number of utterances in it. `name`: the teacher, or several."""
     import soundfile
     import torch
 
     from .shards import write_shard_as
 
     torch.set_num_threads(1)
-    if _teacher is None or _teacher.name != name:
-        _teacher = teacher(name)
     wavs = folder / "wav" / f"{number:05d}"
     wavs.mkdir(parents=True, exist_ok=True)
     lines, pitch = [], {}
     for row in rows:
-        spoken = _teacher.speak(row["text"])
-        start, end = trim(spoken.audio)
+        speaker = dealt(name, row["id"])
+        spoken = teacher(speaker).speak(row["text"])
+        start, end = trim(spoken.audio if spoken.timed_by is None else spoken.timed_by)
         path = wavs / f"{row['id']}.wav"
-        entry = {**row, "speaker": name, "wav": path.relative_to(folder).as_posix(), "language": "en", "phonemes": spoken.phonemes}
+        entry = {**row, "speaker": speaker, "wav": path.relative_to(folder).as_posix(), "language": "en", "phonemes": spoken.phonemes}
         entry |= {"rate": RATE, "channels": 1, "seconds": (end - start) / RATE}
         entry["drop"] = reason_to_drop(entry) or ("silent" if end == start else None)
         if not entry["drop"]:
@@ -145,7 +131,8 @@ def speak_piece(folder: Path, number: int, rows: list[dict[str, str]], name: str
             audio[: len(kept)] = kept
             soundfile.write(path, (level(audio) * 32767).round().astype(np.int16), RATE)
             entry["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-            pitch[row["id"]] = torch.from_numpy(spoken.f0[start // F0_HOP : -(-end // F0_HOP)].copy())
+            if spoken.f0 is not None:
+                pitch[row["id"]] = torch.from_numpy(spoken.f0[start // F0_HOP : -(-end // F0_HOP)].copy())
         lines.append(json.dumps(entry, ensure_ascii=False))
     write_shard_as(folder / "f0" / f"{number:05d}.safetensors", pitch)
     write_atomically(folder / "pieces" / f"{number:05d}.jsonl", "\n".join(lines) + "\n")

@@ -4,6 +4,7 @@ A features folder holds `index.jsonl` (one line per utterance: id, split, speake
 `phonemes.json` (the teacher's symbols; id 0 is CTC's blank) and the shards of `shards.py`.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ SPEAKER_DIM = 192
 
 def speaker_vector(name: str) -> Tensor:
     """[192], unit length, drawn from the speaker's name: what stands for a voice that no speaker encoder has heard."""
-    seed = int.from_bytes(name.encode()[:7].ljust(7, b"\0"), "little")
+    letters = name.encode()
+    short = letters if len(letters) <= 7 else hashlib.sha256(letters).digest()[:7]
+    seed = int.from_bytes(short.ljust(7, b"\0"), "little")
     vector = torch.randn(SPEAKER_DIM, generator=torch.Generator().manual_seed(seed))
     return vector / vector.norm()
 
@@ -57,7 +60,7 @@ class Dataset:
 
     def split(self, name: str) -> "Dataset":
         """The same data, only the items of one split: "train", "valid" or "test"."""
-        other = object.__new__(Dataset)
+        other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
         other.items = [meta for meta in self.all if meta["split"] == name]
         return other

@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..lm import RmsNorm
-from .corpus import CorpusSettings, plan, teacher
+from .corpus import CorpusSettings, plan
 from .metrics import Report
 from .recipe import build
 from .run import Run, Stage, write_atomically
+from .teachers import shares, teacher
 from .tokenizer import edits
 
 SLOTS = 4
@@ -31,8 +32,9 @@ MOST_SYMBOLS = 96
 PIECE = 5000
 
 
-def phonemes_of(name: str, texts: list[str]) -> list[str]:
-    voice = teacher(name)
+def phonemes_of(names: str, texts: list[str]) -> list[str]:
+    """Spelled by the first of the teachers."""
+    voice = teacher(shares(names)[0][0])
     return [voice.phonemes(text) for text in texts]
 
 

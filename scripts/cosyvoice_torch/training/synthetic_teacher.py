@@ -22,7 +22,12 @@ SECONDS = {"vowel": 0.11, "consonant": 0.06, " ": 0.03, ",": 0.12}
 class Teacher:
     """Speaks one sentence at a time, the same samples every time."""
 
-    name, rate = "synthetic", RATE
+    rate = RATE
+
+    def __init__(self, pitch: float = 1.0, axis: float = 1.0):
+        """Factors of the pitch and of the formants; 1 and 1 is the voice that the others keep time with."""
+        self.pitch, self.axis = pitch, axis
+        self.name = "synthetic" if pitch == axis == 1 else f"synthetic-{round(100 * pitch)}-{round(100 * axis)}"
 
     def phonemes(self, text: str) -> str:
         """What `speak` would say, without saying it."""
@@ -35,21 +40,22 @@ class Teacher:
         if not phonemes:
             return Spoken(np.zeros(0, np.float32), np.zeros(0, np.float32), "")
         frames = [max(2, round(_seconds(c) * rng.uniform(0.85, 1.15) * RATE / F0_HOP)) for c in letters]
-        pitch = np.linspace(210, 160, sum(frames)) + 12 * np.sin(np.arange(sum(frames)) / 9)
+        pitch = self.pitch * (np.linspace(210, 160, sum(frames)) + 12 * np.sin(np.arange(sum(frames)) / 9))
         voiced = np.repeat([c in VOWELS or c in VOICED for c in letters], frames)
         f0 = np.where(voiced, pitch, 0).astype(np.float32)
-        audio = self._voice(letters, frames, pitch) + self._noise(letters, frames, rng)
+        noise = self._noise(letters, frames, rng)
         silence = np.zeros(RATE // 20)
         padding = np.zeros(len(silence) // F0_HOP, np.float32)
-        return Spoken(
-            np.concatenate([silence, 0.3 * audio, silence]).astype(np.float32), np.concatenate([padding, f0, padding]), phonemes
-        )
+        whole = lambda voice: np.concatenate([silence, 0.3 * (voice + noise), silence]).astype(np.float32)
+        audio = whole(self._voice(letters, frames, pitch, self.axis))
+        timed_by = None if self.pitch == self.axis == 1 else whole(self._voice(letters, frames, pitch / self.pitch))
+        return Spoken(audio, np.concatenate([padding, f0, padding]), phonemes, timed_by)
 
     @staticmethod
-    def _voice(letters: list[str], frames: list[int], pitch: np.ndarray) -> np.ndarray:
+    def _voice(letters: list[str], frames: list[int], pitch: np.ndarray, axis: float = 1.0) -> np.ndarray:
         """Harmonics of the pitch under the formants of each letter."""
         k = np.arange(1, HARMONICS + 1)
-        formants = np.repeat([_formants(c) for c in letters], frames, axis=0)  # [F, 3]
+        formants = axis * np.repeat([_formants(c) for c in letters], frames, axis=0)  # [F, 3]
         loud = np.repeat([1.0 if c in VOWELS else 0.35 if c in VOICED else 0.0 for c in letters], frames)
         hertz = pitch[:, None] * k  # [F, K]
         near = 1 / (1 + ((hertz[:, :, None] - formants[:, None, :]) / BANDWIDTH) ** 2)  # [F, K, 3]
