@@ -10,15 +10,13 @@ import { type AdapterReportData, reportAdapter } from "./gpu/adapterReport.js";
 import { Device } from "./gpu/device.js";
 import { Listener, type ListenOptions } from "./listen.js";
 import { LanguageModel } from "./lm/lm.js";
+import { prepare, prepareConversion, type Reader } from "./prepare.js";
 import { type ConvertOptions, checkRequest, type Progress, type SpeakOptions, type Speech } from "./speech.js";
 import { Synthesis } from "./synthesis.js";
-import { normalize } from "./text/normalize.js";
-import { prepareText, type Segment } from "./text/text.js";
-import type { Tokenizer } from "./text/tokenizer.js";
 import { Wetext } from "./text/wetext/wetext.js";
 import { tokenizerOf } from "./tokenizerOf.js";
 import { Vocoder } from "./vocoder/vocoder.js";
-import { END_OF_PROMPT, type Mode, modeOf, type Prompted, promptedBy, type Voice, voiceOf } from "./voice.js";
+import { modeOf, type Voice, voiceOf } from "./voice.js";
 
 /** Where a model is: a folder's path in Node; its address or the files of a picked folder in a browser. */
 export type ModelSource = FolderSource;
@@ -48,9 +46,8 @@ export class CosyVoice {
 
   private constructor(
     private readonly device: Device,
-    private readonly tokenizer: Tokenizer,
+    private readonly reader: Reader,
     private readonly synthesis: Synthesis,
-    private readonly wetext: Wetext,
     private readonly known: ReadonlyMap<string, Voice>,
     /** Speaks when a call names no other. */
     private readonly voice: string | undefined,
@@ -91,18 +88,8 @@ export class CosyVoice {
       const { config } = model;
       const synthesis = new Synthesis({ lm, flow, vocoder }, config);
       const wetext = new Wetext(() => (grammars === undefined ? openGrammars() : openFolder(grammars)));
-      return new CosyVoice(
-        opened,
-        tokenizer,
-        synthesis,
-        wetext,
-        known,
-        voice,
-        open,
-        config,
-        model.dtype,
-        reportAdapter(adapter),
-      );
+      const reader = { tokenizer, wetext, config };
+      return new CosyVoice(opened, reader, synthesis, known, voice, open, config, model.dtype, reportAdapter(adapter));
     } catch (error) {
       device?.destroy();
       throw error;
@@ -137,13 +124,13 @@ export class CosyVoice {
     checkRequest(text, options);
     const voice = this.voiceOf(options.voice);
     const mode = modeOf(voice, options);
-    const prepared = this.prepare(text, voice, mode, options).then((ready) => ({
+    const prepared = prepare(text, voice, mode, options, this.reader).then((ready) => ({
       ...ready,
       ms: performance.now() - begun,
     }));
     // A text that cannot be spoken is refused at once; the next call waits for those before it all the same.
-    return this.inTurn(prepared, ({ segments, prompted, ms }) =>
-      this.synthesis.speak(segments, { voice: voice.name, mode, prompted }, options, ms),
+    return this.inTurn(prepared, ({ ms, ...ready }) =>
+      this.synthesis.speak({ voice: voice.name, mode, ...ready }, options, ms),
     );
   }
 
@@ -168,7 +155,7 @@ export class CosyVoice {
       report("speech tokenizer", 0);
       const tokens = await listener.tokens(sound, name, signal);
       const flowStart = performance.now();
-      const prompted = promptedBy(voice, voice.prompt ? "cross-lingual" : "sft", []);
+      const prompted = prepareConversion(voice, options, this.config);
       const mel = await this.synthesis.melOf(tokens, prompted, options, (done, total) =>
         report("flow", 0.1 + (0.7 * done) / total),
       );
@@ -184,6 +171,7 @@ export class CosyVoice {
         tokens: tokens.length,
         stop: "eos",
         segments: [],
+        warnings: [],
         timings: {
           text: 0,
           lmPrefill: 0,
@@ -230,28 +218,6 @@ export class CosyVoice {
     });
     return this.hearing;
   }
-
-  /** The text's segments, and what the voice gives in this mode. */
-  private async prepare(
-    text: string,
-    voice: Voice,
-    mode: Mode,
-    options: SpeakOptions,
-  ): Promise<{ segments: Segment[]; prompted: Prompted }> {
-    const { tokenizer } = this;
-    const normalizerFor = async (words: string) =>
-      options.normalizer === "none" ? "none" : await this.wetext.normalizerFor(words);
-    const segments = prepareText(text, { tokenizer, normalizer: await normalizerFor(text) });
-    const { transcript, transcriptIds = [] } = voice.prompt ?? {};
-    let before = mode === "zero-shot" ? transcript : undefined;
-    if (mode === "instruct" && options.instruct !== undefined) {
-      const instruction = options.instruct.trim();
-      before = instruction.includes(END_OF_PROMPT) ? instruction : `${instruction}${END_OF_PROMPT}`;
-    }
-    if (before === undefined) return { segments, prompted: promptedBy(voice, mode, transcriptIds) };
-    const words = normalize(before, { tokenizer, normalizer: await normalizerFor(before), split: false });
-    return { segments, prompted: promptedBy(voice, mode, tokenizer.encode(words)) };
-  }
 }
 
 /** @throws InputError naming the voices there are. */
@@ -268,11 +234,11 @@ function chooseVoice(known: ReadonlyMap<string, Voice>, name = [...known.keys()]
 }
 
 async function readVoices(model: Model): Promise<Map<string, Voice>> {
-  const { flow, tokenMelRatio } = model.config;
+  const { flow } = model.config;
   const voices = new Map<string, Voice>();
   if (!flow) return voices;
   for (const name of model.voices) {
-    voices.set(name, voiceOf(name, await model.voice(name), flow, tokenMelRatio, model.name));
+    voices.set(name, voiceOf(name, await model.voice(name), flow, model.name));
   }
   return voices;
 }

@@ -9,7 +9,7 @@ import { InputError } from "./errors.js";
 import type { Device } from "./gpu/device.js";
 import { SpeakerEncoder } from "./speaker/speakerEncoder.js";
 import { SpeechTokenizer } from "./speechTokenizer/speechTokenizer.js";
-import { aligned, type Voice } from "./voice.js";
+import type { Voice } from "./voice.js";
 
 export interface ListenOptions {
   /** What the voice will be called. */
@@ -49,11 +49,12 @@ export class Listener {
     const { samples, samples16k } = prepareRecording(sound, { name, sampleRate: config.sampleRate, trim });
     const cancel = signal ? { signal } : {};
     const embedding = await this.encoder.run(fbank(samples16k, this.encoder.config.melBins), cancel);
-    const { ids } = await this.tokenizer.run(whisperMel(samples16k, this.tokenizer.config.melBins).mel, cancel);
+    const { ids: tokens } = await this.tokenizer.run(whisperMel(samples16k, this.tokenizer.config.melBins).mel, cancel);
     const mel = mel24k(samples, config.mel, config.sampleRate);
-    const prompt = aligned(ids, mel, { melBins: config.mel.bins }, config.tokenMelRatio);
-    if (prompt.tokens.length === 0) throw new InputError(`${name}: the recording is too short for a speech token`);
-    return { name, embedding, prompt: { ...prompt, ...(transcript === undefined ? {} : { transcript }) } };
+    if (mel.length < config.tokenMelRatio * config.mel.bins) {
+      throw new InputError(`${name}: the recording is too short for a speech token`);
+    }
+    return { name, embedding, prompt: { tokens, mel, ...(transcript === undefined ? {} : { transcript }) } };
   }
 
   /** Speech tokens [S] of a recording that another voice will speak. */

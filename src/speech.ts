@@ -1,4 +1,5 @@
 /** What is asked of a call to speak, and what comes back. */
+import type { Compat } from "./compat.js";
 import { InputError } from "./errors.js";
 import type { Generated } from "./lm/generate.js";
 import { requireWords } from "./text/text.js";
@@ -24,6 +25,8 @@ export interface SpeakOptions {
   readonly speed?: number;
   /** Who reads numbers, dates, money and units: the official front end's grammars (default), or nobody. */
   readonly normalizer?: "wetext" | "none";
+  /** "official": the ways of the official release where ours differ, its faults included (`compat.ts` lists them). */
+  readonly compat?: Compat;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
   /** Take the most probable token at every step instead of drawing; mostly of use to compare engines. */
@@ -66,6 +69,8 @@ export interface Speech {
   /** "eos" when every segment ended by itself, else what ended the first that did not. */
   readonly stop: Stop;
   readonly segments: readonly SpokenSegment[];
+  /** What is likely to be wrong with the sound, a line each. */
+  readonly warnings: readonly string[];
   readonly timings: Timings;
   /** GPU dispatches that decoding one token takes. */
   readonly dispatchesPerToken: number;
@@ -74,7 +79,8 @@ export interface Speech {
 }
 
 /** A recording that another voice speaks again. */
-export interface ConvertOptions extends Pick<SpeakOptions, "voice" | "seed" | "sourceNoise" | "signal" | "onProgress"> {
+export interface ConvertOptions
+  extends Pick<SpeakOptions, "voice" | "seed" | "sourceNoise" | "compat" | "signal" | "onProgress"> {
   /** For messages; default "source". */
   readonly name?: string;
 }
@@ -85,7 +91,7 @@ const MAX_CHARACTERS = 50_000;
 const SPEED = { least: 0.5, most: 2 };
 
 /** What can be refused without a model. @throws InputError */
-export function checkRequest(text: string, { seed = 0, speed = 1 }: SpeakOptions): void {
+export function checkRequest(text: string, options: SpeakOptions): void {
   // Code units are enough here: the exact count of characters is at most that.
   if (text.length > MAX_CHARACTERS) {
     throw new InputError(
@@ -93,6 +99,11 @@ export function checkRequest(text: string, { seed = 0, speed = 1 }: SpeakOptions
     );
   }
   requireWords(text);
+  checkOptions(options);
+}
+
+/** @throws InputError */
+export function checkOptions({ seed = 0, speed = 1 }: Pick<SpeakOptions, "seed" | "speed">): void {
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw new InputError(`seed ${seed} is not a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`);
   }

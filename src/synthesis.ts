@@ -2,25 +2,26 @@
  * The whole model on one page: tokens of text → tokens of speech → mel → samples, segment by segment.
  */
 import { joinSamples } from "./audio/join.js";
+import { waysOf } from "./compat.js";
 import type { Config } from "./config.js";
 import type { Flow } from "./flow/flow.js";
 import { requireFinite } from "./gpu/finite.js";
 import type { Generated } from "./lm/generate.js";
 import type { LanguageModel } from "./lm/lm.js";
+import type { Prepared } from "./prepare.js";
 import type { SpeakOptions, Speech, SpokenSegment } from "./speech.js";
-import type { Segment } from "./text/text.js";
 import { changeSpeed } from "./vocoder/streaming.js";
 import type { Vocoder } from "./vocoder/vocoder.js";
 import type { Mode, Prompted } from "./voice.js";
+import { cutSegments } from "./warnings.js";
 
 /** At the end of one segment and the start of the next the sound swells and fades for this long, so that no step is heard. */
 const JOIN_SECONDS = 0.003;
 
-/** The voice that speaks, what of it is used, and what that gives to the stages. */
-export interface Speaker {
+/** The voice that speaks, what of it is used, and what it says. */
+export interface Speaking extends Prepared {
   readonly voice: string;
   readonly mode: Mode;
-  readonly prompted: Prompted;
 }
 
 /** The parts of a model that make sound. */
@@ -41,8 +42,7 @@ export class Synthesis {
    * @throws CancelledError when the signal fires, DeviceError when the GPU fails
    */
   async speak(
-    segments: readonly Segment[],
-    { voice, mode, prompted }: Speaker,
+    { voice, mode, segments, prompted, warnings }: Speaking,
     options: SpeakOptions,
     text: number,
   ): Promise<Speech> {
@@ -87,6 +87,7 @@ export class Synthesis {
       tokens: spoken.reduce((sum, { tokens }) => sum + tokens, 0),
       stop: spoken.find(({ stop }) => stop !== "eos")?.stop ?? "eos",
       segments: spoken.map(({ audio: _, ...segment }) => segment),
+      warnings: [...warnings, ...cutSegments(spoken)],
       timings: { ...times, total: text + performance.now() - begun },
       dispatchesPerToken,
       lmSubmits,
@@ -95,26 +96,27 @@ export class Synthesis {
 
   /** Text ids → speech ids. Every segment draws from a stream of its own. */
   private tokensOf(
-    segment: Segment,
+    { ids: textIds }: Prepared["segments"][number],
     index: number,
     { promptTextIds, promptSpeechIds, promptToken }: Prompted,
-    { seed = 0, greedy = false, signal }: SpeakOptions,
+    { seed = 0, greedy = false, compat, signal }: SpeakOptions,
     report: (what: string, part: number) => void,
   ): Promise<Generated> {
     // More tokens than the flow has noise for could not be heard.
     const room = Math.floor(this.stages.flow.config.solver.noiseFrames / this.config.tokenMelRatio);
     const maxLen = room - promptToken.length;
-    const most = Math.min(maxLen, segment.ids.length * this.stages.lm.config.maxRatio);
+    const most = Math.min(maxLen, textIds.length * this.stages.lm.config.maxRatio);
     let count = 0;
     report("language model", 0);
     return this.stages.lm.generate({
       promptTextIds,
-      textIds: segment.ids,
+      textIds,
       promptSpeechIds,
       seed,
       stream: `lm ${index}`,
       greedy,
       maxLen,
+      compatOfficial: !waysOf(compat).everyStopMasked,
       ...(signal ? { signal } : {}),
       onTokens: (tokens) => {
         count += tokens.length;

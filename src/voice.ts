@@ -11,7 +11,7 @@
  * (`CosyVoiceFrontEnd.frontend_*` upstream.)
  */
 import type { VoiceEntry } from "./checkpoint/model.js";
-import type { FlowConfig } from "./config.js";
+import type { Config, FlowConfig } from "./config.js";
 import { FileError, InputError } from "./errors.js";
 
 export const MODES = ["sft", "zero-shot", "cross-lingual", "instruct"] as const;
@@ -26,7 +26,7 @@ export interface VoicePrompt {
   readonly transcriptIds?: readonly number[];
   /** Speech tokens [P], 25 a second. */
   readonly tokens: Int32Array;
-  /** Log-mel [P · tokenMelRatio, melBins]. */
+  /** Log-mel [M, melBins], a few frames more or less than P · tokenMelRatio. */
   readonly mel: Float32Array;
 }
 
@@ -35,6 +35,8 @@ export interface Voice {
   /** Speaker vector [speakerWidth], of any length. */
   readonly embedding: Float32Array;
   readonly prompt?: VoicePrompt;
+  /** It comes from a file, not from a recording just heard; this matters for `compat` alone. */
+  readonly kept?: true;
 }
 
 /** What is given to the language model in front of a text, and to the flow in front of its tokens. */
@@ -83,9 +85,13 @@ export function modeOf({ name, prompt }: Voice, { mode, instruct }: ModeOptions)
 }
 
 /** @param promptTextIds of the transcript or the instruction, whichever the mode speaks after */
-export function promptedBy(voice: Voice, mode: Mode, promptTextIds: readonly number[]): Prompted {
-  const { embedding, prompt } = voice;
-  const heard = mode !== "sft" && prompt ? prompt : undefined;
+export function promptedBy(
+  { embedding, prompt }: Voice,
+  mode: Mode,
+  promptTextIds: readonly number[],
+  sizes: PromptSizes,
+): Prompted {
+  const heard = mode !== "sft" && prompt ? aligned(prompt, sizes) : undefined;
   return {
     promptTextIds: mode === "zero-shot" || mode === "instruct" ? promptTextIds : [],
     promptSpeechIds: mode === "zero-shot" && heard ? heard.tokens : NO_IDS,
@@ -95,19 +101,19 @@ export function promptedBy(voice: Voice, mode: Mode, promptTextIds: readonly num
   };
 }
 
+export type PromptSizes = Pick<Config, "mel" | "tokenMelRatio">;
+
 /** Cuts tokens and mel to the same length: every token stands for `tokenMelRatio` frames, and recordings end in between. */
 export function aligned(
-  tokens: Int32Array,
-  mel: Float32Array,
-  { melBins }: Pick<FlowConfig, "melBins">,
-  ratio: number,
-) {
-  const count = Math.min(tokens.length, Math.floor(mel.length / melBins / ratio));
-  return { tokens: tokens.slice(0, count), mel: mel.slice(0, count * ratio * melBins) };
+  { tokens, mel }: Pick<VoicePrompt, "tokens" | "mel">,
+  { mel: { bins }, tokenMelRatio }: PromptSizes,
+): Pick<VoicePrompt, "tokens" | "mel"> {
+  const count = Math.min(tokens.length, Math.floor(mel.length / bins / tokenMelRatio));
+  return { tokens: tokens.slice(0, count), mel: mel.slice(0, count * tokenMelRatio * bins) };
 }
 
 /** An entry of `spk2info.pt`, of either kind. @throws FileError when it holds no speaker, or tensors of other sizes than the flow's */
-export function voiceOf(name: string, entry: VoiceEntry, flow: FlowConfig, ratio: number, file: string): Voice {
+export function voiceOf(name: string, entry: VoiceEntry, flow: FlowConfig, file: string): Voice {
   const where = `${file}: voice ${JSON.stringify(name)}`;
   const floats = (key: string, width: number): Float32Array | undefined => {
     const tensor = entry[key];
@@ -135,5 +141,5 @@ export function voiceOf(name: string, entry: VoiceEntry, flow: FlowConfig, ratio
     throw new FileError(`${where}: speech token ${wrong} is ${codes[wrong]}; the flow has 0 to ${flow.codes - 1}`);
   const transcript = entry.prompt_text;
   const spoken = transcript && transcript.data.length > 0 ? { transcriptIds: Array.from(transcript.data) } : {};
-  return { name, embedding, prompt: { ...aligned(codes, mel, flow, ratio), ...spoken } };
+  return { name, embedding, prompt: { tokens: codes, mel, ...spoken }, kept: true };
 }

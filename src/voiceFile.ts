@@ -15,7 +15,8 @@ const FORMAT = "cosyvoice-webgpu-voice-1";
 
 /** Bytes: half a minute of mel is 0.5 MB. */
 const MAX_BYTES = 1 << 24;
-const MAX_TRANSCRIPT = 10_000;
+/** Characters of each fact. */
+const MAX_WORDS = 10_000;
 
 /** What a file says of a voice beside its numbers. */
 export interface VoiceFacts {
@@ -25,6 +26,8 @@ export interface VoiceFacts {
   readonly source?: string;
   /** Who may do what with this voice. */
   readonly licence?: string;
+  /** How much of a recording the voice holds. */
+  readonly seconds?: number;
 }
 
 export interface StoredVoice {
@@ -45,7 +48,7 @@ export function encodeVoice({ embedding, prompt }: Voice, melBins: number, facts
     planned.push({ name: "tokens", type: "I32", shape: [prompt.tokens.length] });
     data.push(prompt.mel, prompt.tokens);
   }
-  const words = Object.entries(facts).filter(([, value]) => value !== undefined);
+  const words = Object.entries(facts).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]]));
   const header = safetensorsHeader(planned, {
     format: FORMAT,
     ...(Object.fromEntries(words) as Record<string, string>),
@@ -60,8 +63,8 @@ export function encodeVoice({ embedding, prompt }: Voice, melBins: number, facts
   return out;
 }
 
-/** @throws FileError for a file that is no voice, is damaged, or was made for a model of other sizes */
-export async function decodeVoice(file: RandomAccessFile, flow: FlowConfig, ratio: number): Promise<StoredVoice> {
+/** A voice of any model. @throws FileError for a file that is no voice or is damaged */
+export async function readVoice(file: RandomAccessFile): Promise<StoredVoice> {
   if (file.size > MAX_BYTES) throw new FileError(`${file.name}: ${file.size} bytes, a voice has at most ${MAX_BYTES}`);
   const { tensors, metadata } = await openSafetensors(file);
   if (metadata.get("format") !== FORMAT) {
@@ -78,34 +81,51 @@ export async function decodeVoice(file: RandomAccessFile, flow: FlowConfig, rati
     return values;
   };
   const embedding = await floats("embedding");
-  if (embedding?.length !== flow.speakerWidth) {
-    throw new FileError(
-      `${file.name}: a speaker vector of ${embedding?.length ?? 0} values, the model takes ${flow.speakerWidth}; make the voice with this model`,
-    );
-  }
-  const name = metadata.get("name") ?? "voice";
-  const facts: VoiceFacts = {
-    name,
-    ...pick(metadata, "transcript"),
-    ...pick(metadata, "source"),
-    ...pick(metadata, "licence"),
-  };
+  if (!embedding) throw new FileError(`${file.name}: it has no speaker vector; make the voice again`);
+  const facts = factsOf(metadata);
+  const { name, transcript } = facts;
   const mel = await floats("mel");
   const ids = await floats("tokens");
-  if (!mel || !ids) return { facts, voice: { name, embedding } };
-  const tokens = Int32Array.from(ids);
-  const wrong = tokens.findIndex((id) => id < 0 || id >= flow.codes);
-  if (wrong >= 0 || mel.length !== tokens.length * ratio * flow.melBins) {
+  if (!mel || !ids) return { facts, voice: { name, embedding, kept: true } };
+  const prompt = { tokens: Int32Array.from(ids), mel, ...(transcript === undefined ? {} : { transcript }) };
+  return { facts, voice: { name, embedding, prompt, kept: true } };
+}
+
+/**
+ * A voice that a model can speak with. @param ratio mel frames per speech token
+ * @throws FileError for a file that is no voice, is damaged, or was made for a model of other sizes
+ */
+export async function decodeVoice(file: RandomAccessFile, flow: FlowConfig, ratio: number): Promise<StoredVoice> {
+  const stored = await readVoice(file);
+  const { embedding, prompt } = stored.voice;
+  if (embedding.length !== flow.speakerWidth) {
+    throw new FileError(
+      `${file.name}: a speaker vector of ${embedding.length} values, the model takes ${flow.speakerWidth}; make the voice with this model`,
+    );
+  }
+  if (!prompt) return stored;
+  const { tokens, mel } = prompt;
+  const unknown = tokens.some((id) => id < 0 || id >= flow.codes);
+  const apart = Math.abs(mel.length / flow.melBins - tokens.length * ratio);
+  if (unknown || tokens.length === 0 || mel.length % flow.melBins !== 0 || apart > ratio) {
     throw new FileError(
       `${file.name}: ${tokens.length} speech tokens of up to ${flow.codes - 1} and ${mel.length} mel values do not fit the model; make the voice with this model`,
     );
   }
-  const { transcript } = facts;
-  const prompt = { tokens, mel, ...(transcript === undefined ? {} : { transcript }) };
-  return { facts, voice: { name, embedding, prompt } };
+  return stored;
 }
 
-function pick<K extends string>(metadata: ReadonlyMap<string, string>, key: K): Partial<Record<K, string>> {
-  const value = metadata.get(key);
-  return value === undefined ? {} : ({ [key]: value.slice(0, MAX_TRANSCRIPT) } as Record<K, string>);
+function factsOf(metadata: ReadonlyMap<string, string>): VoiceFacts {
+  const pick = <K extends "transcript" | "source" | "licence">(key: K): { readonly [P in K]?: string } => {
+    const value = metadata.get(key);
+    return value === undefined ? {} : ({ [key]: value.slice(0, MAX_WORDS) } as { readonly [P in K]: string });
+  };
+  const seconds = Number(metadata.get("seconds"));
+  return {
+    name: (metadata.get("name") ?? "voice").slice(0, MAX_WORDS),
+    ...pick("transcript"),
+    ...pick("source"),
+    ...pick("licence"),
+    ...(seconds >= 0 && Number.isFinite(seconds) ? { seconds } : {}),
+  };
 }

@@ -21,7 +21,7 @@ import { loadTokenEncoder } from "./tokenEncoder.js";
 export interface FlowInput {
   readonly token: Int32Array; // [S], at least one
   readonly promptToken: Int32Array; // [P], may be empty
-  readonly promptFeat: Float32Array; // [P · tokenMelRatio, melBins]
+  readonly promptFeat: Float32Array; // [F, melBins]; F is P · tokenMelRatio, or apart by less than a token: what follows is new
   readonly embedding: Float32Array; // [speakerWidth], of any length but not all zeros
   /** Attention in chunks, so that frames do not change when more tokens come. */
   readonly streaming: boolean;
@@ -35,7 +35,7 @@ export interface FlowInput {
 }
 
 export interface FlowOutput {
-  /** Frames of the new tokens alone [M', melBins]. */
+  /** The frames behind those of the prompt [M - F, melBins]. */
   readonly mel: Float32Array;
   readonly stats: FlowStats;
 }
@@ -174,7 +174,7 @@ export class Flow {
         if (inspect && step === 0) velocity = await programs.velocity();
         onStep?.(step + 1, steps);
       }
-      const mel = await programs.mel(input.promptToken.length * shape.ratio);
+      const mel = await programs.mel(input.promptFeat.length / this.config.melBins);
       const stats = {
         frames,
         prepareMs: prepared - begun,
@@ -224,7 +224,8 @@ export class Flow {
       throw new InputError(`token: there are ${token.length} speech tokens, at least ${least} are needed${why}`);
     }
     const promptFrames = promptToken.length * this.tokenMelRatio;
-    if (promptFeat.length !== promptFrames * melBins) {
+    const apart = promptFeat.length / melBins - promptFrames;
+    if (!Number.isInteger(apart) || apart < -this.tokenMelRatio || apart >= this.tokenMelRatio) {
       throw new InputError(
         `promptFeat: ${promptFeat.length} values for ${promptToken.length} prompt tokens, which need ${promptFrames} frames of ${melBins}`,
       );

@@ -59,6 +59,16 @@ describe.each(adapterNames.slice(0, 1))("flow on %s", (adapter) => {
     expect(apart).toBeGreaterThan(1e-2);
   });
 
+  test("what a prompt's mel lacks of its tokens comes out as new frames", async () => {
+    const { melBins } = flow.config;
+    const whole = utterance(4, 3);
+    const frames = whole.promptFeat.length / melBins;
+    const short = await flow.run({ ...whole, promptFeat: whole.promptFeat.subarray(0, (frames - 1) * melBins) });
+    expect(short.mel.length).toBe((await flow.run(whole)).mel.length + melBins);
+    const two = new Float32Array((frames + flow.tokenMelRatio) * melBins);
+    await expect(flow.run({ ...whole, promptFeat: two })).rejects.toThrow("for 3 prompt tokens, which need");
+  });
+
   test("says what breaks a rule", async () => {
     const { codes, lookahead, solver } = flow.config;
     const tooLong = Math.ceil((solver.noiseFrames + 1) / flow.tokenMelRatio);

@@ -1,0 +1,104 @@
+/** From what is asked for to what the stages take: segments of text, and what stands before each. */
+import { waysOf } from "./compat.js";
+import type { Config } from "./config.js";
+import type { ConvertOptions, SpeakOptions } from "./speech.js";
+import { normalize, type TextNormalizer } from "./text/normalize.js";
+import { keepingTags } from "./text/tags.js";
+import { prepareText, type Segment } from "./text/text.js";
+import type { Tokenizer } from "./text/tokenizer.js";
+import type { Wetext } from "./text/wetext/wetext.js";
+import { END_OF_PROMPT, type Mode, type Prompted, promptedBy, type Voice } from "./voice.js";
+import { shortTexts, unlikelyTranscript } from "./warnings.js";
+
+export interface Prepared {
+  readonly segments: readonly Segment[];
+  readonly prompted: Prompted;
+  readonly warnings: readonly string[];
+}
+
+/** What reads text. */
+export interface Reader {
+  readonly tokenizer: Tokenizer;
+  readonly wetext: Pick<Wetext, "normalizerFor">;
+  readonly config: Pick<Config, "lm" | "mel" | "tokenMelRatio">;
+}
+
+/** @throws InputError for a text that holds nothing to speak */
+export async function prepare(
+  text: string,
+  voice: Voice,
+  mode: Mode,
+  options: SpeakOptions,
+  reader: Reader,
+): Promise<Prepared> {
+  const { tokenizer } = reader;
+  const segments = prepareText(text, { tokenizer, normalizer: await normalizerFor(text, options, reader) });
+  const { transcript, prompted, warnings } = await preparePrompt(voice, mode, options, reader);
+  return { segments, prompted, warnings: [...shortTexts(segments, transcript), ...warnings] };
+}
+
+/** What stands before a text, whatever that will be; `transcript` as the model reads it, empty in modes that speak after none. */
+export async function preparePrompt(
+  voice: Voice,
+  mode: Mode,
+  options: SpeakOptions,
+  reader: Reader,
+): Promise<Pick<Prepared, "prompted" | "warnings"> & { readonly transcript: string }> {
+  const { config } = reader;
+  const { words, ids } = await promptText(voice, mode, options, reader);
+  const prompted = promptedBy(voice, mode, ids, config);
+  if (mode !== "zero-shot" || !config.lm) return { transcript: "", prompted, warnings: [] };
+  const warnings = unlikelyTranscript(voice.name, ids.length, prompted.promptToken.length, config.lm);
+  return { transcript: words, prompted, warnings };
+}
+
+/** What a conversion gives to the flow. */
+export function prepareConversion(
+  voice: Voice,
+  { compat }: Pick<ConvertOptions, "compat">,
+  config: Reader["config"],
+): Prompted {
+  const prompted = promptedBy(voice, voice.prompt ? "cross-lingual" : "sft", [], config);
+  if (!voice.prompt || waysOf(compat).conversionPromptCut) return prompted;
+  return { ...prompted, promptToken: voice.prompt.tokens, promptFeat: voice.prompt.mel };
+}
+
+/** The words that the language model takes for spoken before the text, and their ids. */
+async function promptText(
+  { prompt, kept }: Voice,
+  mode: Mode,
+  options: SpeakOptions,
+  reader: Reader,
+): Promise<{ words: string; ids: readonly number[] }> {
+  const { instruct, compat } = options;
+  const { tokenizer } = reader;
+  const ways = waysOf(compat);
+  const transcript = () => prompt?.transcript ?? tokenizer.decode(prompt?.transcriptIds ?? []);
+  const asWritten = () => {
+    const words = transcript();
+    return { words, ids: prompt?.transcriptIds ?? tokenizer.encode(words) };
+  };
+  if (mode === "instruct" && instruct !== undefined) {
+    if (kept && !ways.instructionHeard) return asWritten();
+    const marked = instruct.includes(END_OF_PROMPT) || !ways.instructionMarked;
+    const words = marked ? instruct : `${instruct.trim()}${END_OF_PROMPT}`;
+    return { words, ids: tokenizer.encode(words) };
+  }
+  if (mode !== "zero-shot") return { words: "", ids: [] };
+  if (kept && !ways.keptTranscriptNormalized) return asWritten();
+  const written = transcript();
+  const normalizer = await normalizerFor(written, options, reader);
+  const words = normalize(written, { tokenizer, normalizer, split: false });
+  return { words, ids: tokenizer.encode(words) };
+}
+
+/** Who reads the numbers of a text. */
+export async function normalizerFor(
+  text: string,
+  { normalizer, compat }: Pick<SpeakOptions, "normalizer" | "compat">,
+  { tokenizer, wetext }: Pick<Reader, "tokenizer" | "wetext">,
+): Promise<"none" | TextNormalizer> {
+  if (normalizer === "none") return "none";
+  const official = await wetext.normalizerFor(text);
+  return waysOf(compat).tagsKept ? keepingTags(official, tokenizer.specials.keys()) : official;
+}
