@@ -5,13 +5,9 @@ import { encodeWav } from "../../src/audio/wav.js";
 import { CosyVoiceError, FileError } from "../../src/errors.js";
 import { memoryFile } from "../helpers/memoryFiles.js";
 import { seeded } from "../helpers/random.js";
-import { packed, type WavParts, wavFile } from "../helpers/wavFile.js";
+import { packed, swapped, type WavParts, wavFile } from "../helpers/wavFile.js";
 
 const VALUES = [0, 0.5, -0.5, 0.25, -1, 0.75];
-
-function swapped(bytes: Uint8Array, width: number): Uint8Array {
-  return bytes.map((_, i) => bytes[i - (i % width) + (width - 1 - (i % width))] as number);
-}
 
 describe("decodeWav", () => {
   const kinds = [

@@ -12,56 +12,13 @@ import { openSafetensors } from "../../src/checkpoint/safetensors.js";
 import type { LazyTensor } from "../../src/checkpoint/tensor.js";
 import { nestedTensors, openTorch, stateDict } from "../../src/checkpoint/torch.js";
 import { readZip } from "../../src/checkpoint/zip.js";
-import { CosyVoiceError } from "../../src/errors.js";
+import { fuzz, MUTATIONS } from "../helpers/fuzz.js";
 import { memoryFile, memoryFolder, memoryOutput, sha256 } from "../helpers/memoryFiles.js";
-import { seeded } from "../helpers/random.js";
 import { tinyRelease } from "../helpers/tinyRelease.js";
 import { floats, type Saved, torchFile, zipFile } from "../helpers/torchFile.js";
 
-const MUTATIONS = 500;
-const SLOWEST_MS = 10_000;
 /** Inputs are under 1 MB; nothing read from them may need more than this in all. */
 const MOST_BYTES = 64 * 2 ** 20;
-
-/** A damaged copy: cut, with flipped bits, a hostile number, or a piece moved, doubled, dropped or zeroed. */
-function mutate(original: Uint8Array, random: () => number): Uint8Array {
-  const below = (limit: number) => Math.floor(random() * limit);
-  const bytes = new Uint8Array(original);
-  const at = below(bytes.length);
-  const length = 1 + below(Math.min(64, bytes.length - at));
-  switch (below(8)) {
-    case 0:
-      return bytes.slice(0, at);
-    case 1: {
-      for (let i = 1 + below(8); i > 0; i--)
-        bytes[below(bytes.length)] = (bytes[below(bytes.length)] ?? 0) ^ (1 << below(8));
-      return bytes;
-    }
-    case 2: {
-      const hostile = [0xffffffffffffffffn, 1n << 60n, 1n << 63n, 0x7fffffffn, 0xffffffffn, 1n << 31n, 0n];
-      const number = hostile[below(hostile.length)] ?? 0n;
-      const width = [1, 2, 4, 8][below(4)] ?? 4;
-      for (let i = 0; i < width && at + i < bytes.length; i++) bytes[at + i] = Number((number >> BigInt(8 * i)) & 255n);
-      return bytes;
-    }
-    case 3:
-      return Uint8Array.from([...bytes.slice(0, at), ...bytes.slice(at + length)]);
-    case 4:
-      return Uint8Array.from([...bytes.slice(0, at + length), ...bytes.slice(at)]);
-    case 5:
-      return bytes.fill(0, at, at + length);
-    case 6: {
-      bytes.copyWithin(below(bytes.length), at, at + length);
-      return bytes;
-    }
-    default: {
-      // A digit, quote or bracket of a text format becomes another one.
-      const letters = new TextEncoder().encode('0123456789-+eE.,:[]{}"\\/<>*&!');
-      bytes[at] = letters[below(letters.length)] ?? 0;
-      return bytes;
-    }
-  }
-}
 
 /** Reads every tensor to its end. */
 async function drain(tensors: Iterable<LazyTensor>): Promise<void> {
@@ -71,28 +28,6 @@ async function drain(tensors: Iterable<LazyTensor>): Promise<void> {
     expect(bytes).toBeLessThan(MOST_BYTES);
     await tensor.read(0, tensor.elements);
   }
-}
-
-/** Feeds damaged copies of `original` to `read` and counts how many were refused. */
-async function fuzz(original: Uint8Array, seed: number, read: (bytes: Uint8Array) => Promise<void>): Promise<number> {
-  await read(original); // the control: undamaged, it parses
-  const random = seeded(seed);
-  let refused = 0;
-  for (let i = 0; i < MUTATIONS; i++) {
-    const start = performance.now();
-    try {
-      await read(mutate(original, random));
-    } catch (error) {
-      if (!(error instanceof CosyVoiceError))
-        throw new Error(`mutation ${i} of seed ${seed}: ${error instanceof Error ? error.stack : error}`);
-      if (/\p{Cc}/u.test(error.message))
-        expect.fail(`a message with control characters: ${JSON.stringify(error.message)}`);
-      if (error.message.length > 4000) expect.fail(`a message of ${error.message.length} characters: ${error.message}`);
-      refused++;
-    }
-    expect(performance.now() - start).toBeLessThan(SLOWEST_MS);
-  }
-  return refused;
 }
 
 const release = tinyRelease();

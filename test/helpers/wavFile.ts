@@ -54,6 +54,11 @@ export function packed(values: readonly number[], width: 1 | 2 | 3 | 4 | 8, floa
   return new Uint8Array(out.buffer);
 }
 
+/** Samples of `width` bytes in the other byte order. */
+export function swapped(bytes: Uint8Array, width: number): Uint8Array {
+  return bytes.map((_, i) => bytes[i - (i % width) + (width - 1 - (i % width))] as number);
+}
+
 function letters(text: string): number[] {
   return Array.from(text, (letter) => letter.charCodeAt(0));
 }
