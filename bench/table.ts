@@ -1,4 +1,5 @@
 /** The reports as tables for people. */
+import { type EarsReport, PROMPT_SECONDS } from "./ears.js";
 import type { KernelReport } from "./kernels.js";
 import type { StageReport } from "./stages.js";
 
@@ -13,15 +14,37 @@ export function formatKernels({ adapter, ceilings, rows }: KernelReport): string
     `${(share * 100).toFixed(0)}% of ${boundBy}`,
   ]);
   const head = ["kernel", "shape", "ms", "GB/s", "GFLOP/s", "ceiling"];
-  const widths = head.map((title, i) => Math.max(title.length, ...cells.map((row) => row[i]?.length ?? 0)));
-  const line = (row: readonly string[]) =>
-    row.map((cell, i) => (i < 2 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  ");
   return [
     `${adapter.name} (${adapter.description})`,
     `ceilings: ${gbPerSecond.toFixed(1)} GB/s copied (${cachedGbPerSecond.toFixed(1)} in cache), ${gflopPerSecond.toFixed(1)} GFLOP/s multiplied and added, ${gloadPerSecond.toFixed(2)} · 10⁹ vec4/s read from cache`,
-    ...[head, ...cells].map(line),
+    ...aligned([head, ...cells]),
     "",
   ].join("\n");
+}
+
+export function formatEars({ adapter, model, onnxRuntime, rows, missing }: EarsReport): string {
+  const cells = rows.map(({ net, by, ms, firstMs, ratio, agreement = "" }, i) => [
+    rows[i - 1]?.net === net ? "" : net,
+    by,
+    ms.toFixed(0),
+    firstMs.toFixed(0),
+    ratio === undefined ? "" : ratio.toFixed(2),
+    agreement,
+  ]);
+  const head = ["network", "by", "ms", "first run", "ours / theirs", "output"];
+  return [
+    `${adapter.name} (${adapter.description}), a recording of ${PROMPT_SECONDS} s, weights of ${model}${onnxRuntime ? `, onnxruntime-node ${onnxRuntime}` : ""}`,
+    ...aligned([head, ...cells]),
+    ...missing,
+    "",
+  ].join("\n");
+}
+
+/** The first two columns to the left, the others to the right. */
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
+  const pad = (cell: string, i: number) => (i < 2 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0));
+  return rows.map((row) => row.map(pad).join("  "));
 }
 
 export function formatStages(report: StageReport): string {

