@@ -58,6 +58,7 @@ fn bestAfter(lane: u32, step: u32, last: Candidate) -> Candidate {
 @compute @workgroup_size(LANES)
 fn nucleus(@builtin(local_invocation_index) lane: u32) {
   let step = u32(state[2]);
+  if (lane == 0u) { atomicStore(&broken, 0u); }
   var own = bestAfter(lane, step, Candidate(-LOWEST, 0u));
   var best = bestOf(lane, own);
   let top = best.score;

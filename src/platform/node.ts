@@ -38,10 +38,11 @@ const DRIVER_FOLDERS = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/lo
 const HARDWARE = ["enable-dawn-features=vulkan_enable_f16_on_nvidia"];
 
 /**
- * Dawn guards every access to a buffer and zeroes workgroup memory, for pages that nobody trusts. A CPU pays for both in every thread
- * (products take twice as long, attention takes five times as long to compile), and our shaders need neither: the tests run without.
+ * Dawn guards every access to a buffer and zeroes workgroup memory, for pages that nobody trusts. SwiftShader pays for both in every
+ * thread (products take twice as long, attention takes five times as long to compile), and our shaders need neither. lavapipe compiles
+ * faster with the guards.
  */
-const SOFTWARE = ["enable-dawn-features=disable_robustness,disable_workgroup_init"];
+const SWIFTSHADER = ["enable-dawn-features=disable_robustness,disable_workgroup_init"];
 
 /** By driver and device. An instance must outlive its adapters, or Dawn frees them under us. */
 const instances = new Map<string, GPU>();
@@ -136,7 +137,7 @@ function request(
 ): Promise<FoundAdapter | string> {
   return inTurn(manifest, async () => {
     const key = JSON.stringify([manifest, only]);
-    const toggles = kind === "hardware" ? HARDWARE : SOFTWARE;
+    const toggles = { hardware: HARDWARE, lavapipe: [], swiftshader: SWIFTSHADER }[kind];
     const gpu = instances.get(key) ?? create([...toggles, ...(only === undefined ? [] : [`adapter=${only}`])]);
     const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
     if (!adapter)
