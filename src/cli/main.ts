@@ -16,6 +16,7 @@ import { finish, lostOutput, watchOutput } from "./output.js";
 import { registerParity } from "./parity.js";
 import { registerSpeak } from "./speak.js";
 import { registerVc } from "./vc.js";
+import { registerVoice } from "./voice.js";
 
 const BAD_USAGE = 2;
 
@@ -47,6 +48,7 @@ function createProgram(): Command {
   registerConvert(program);
   registerSpeak(program);
   registerVc(program);
+  registerVoice(program);
   registerNormalize(program);
   registerParity(program);
   registerBench(program);

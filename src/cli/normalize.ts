@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { openFolder, openGrammars } from "#platform";
 import { openModel } from "../checkpoint/model.js";
+import { normalizerFor } from "../prepare.js";
 import { normalize } from "../text/normalize.js";
 import { prepareText, requireWords, type Segment } from "../text/text.js";
 import { Wetext } from "../text/wetext/wetext.js";
@@ -55,7 +56,8 @@ async function segmentsOf(text: string, options: Options): Promise<Segment[]> {
   const model = await openModel(await openFolder(options.model ?? boxedModel()));
   try {
     const tokenizer = await tokenizerOf(model);
-    const normalizer = options.normalize === "none" ? "none" : await new Wetext(openGrammars).normalizerFor(text);
+    const reader = { tokenizer, wetext: new Wetext(openGrammars) };
+    const normalizer = await normalizerFor(text, { normalizer: options.normalize }, reader);
     if (!options.prompt) return prepareText(text, { tokenizer, normalizer });
     const whole = normalize(text, { tokenizer, normalizer, split: false });
     return [{ text: whole, ids: tokenizer.encode(whole) }];

@@ -1,5 +1,6 @@
 /** Options that several commands share, and how their values are read. */
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Compat } from "../compat.js";
 
 /** Options of the program itself; every command has them too. */
 export interface GlobalOptions {
@@ -25,6 +26,13 @@ export function normalizeOption(): Option {
   return new Option("--normalize <how>", "read numbers, dates, money and units as the official front end does, or not")
     .choices(["wetext", "none"] satisfies NormalizerName[])
     .default("wetext");
+}
+
+/** Whose ways are followed where they differ (`src/compat.ts`). */
+export function compatOption(): Option {
+  return new Option("--compat <whose>", "do as the official release where we do otherwise, faults included").choices([
+    "official",
+  ] satisfies Compat[]);
 }
 
 /** A whole number 0 .. 2^53. */

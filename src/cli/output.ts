@@ -17,6 +17,11 @@ export function lostOutput(): boolean {
   return lost !== undefined;
 }
 
+/** Says what is likely to be wrong with a result that is there all the same. */
+export function warn(warnings: readonly string[]): void {
+  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+}
+
 /** Starts watching both streams. Work whose results nobody gets is cancelled; lost messages on stderr stop nothing. */
 export function watchOutput(): void {
   process.stdout.on("error", lose);

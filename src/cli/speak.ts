@@ -9,6 +9,7 @@ import { atomicWrite, requireWritable } from "./atomicWrite.js";
 import { modelFolder } from "./boxedModel.js";
 import { loadModel, withProgress } from "./loadModel.js";
 import {
+  compatOption,
   dtypeOption,
   example,
   globalOptions,
@@ -17,10 +18,10 @@ import {
   positiveNumber,
   wholeNumber,
 } from "./options.js";
-import { writeStdout } from "./output.js";
+import { warn, writeStdout } from "./output.js";
 import { drawSpectrogram } from "./spectrogram.js";
 import { textOf } from "./textInput.js";
-import { addVoiceOptions, namedVoice, type VoiceOptions, voiceOf } from "./voiceOptions.js";
+import { addVoiceOptions, findVoice, namedVoice, type VoiceOptions, voiceOf } from "./voiceOptions.js";
 
 interface Options extends VoiceOptions {
   readonly model?: string;
@@ -53,6 +54,7 @@ export function registerSpeak(program: Command): void {
     .option("--prompt-text <text>", "the words of the recording, for zero-shot")
     .addOption(new Option("--mode <mode>", "what of the voice is used (default: what makes most of it)").choices(MODES))
     .option("--instruct <text>", "how to speak, in words: mode instruct")
+    .addOption(compatOption())
     .option("-o, --output <file>", 'the WAV file to write; "-" for stdout', "speech.wav")
     .option("--seed <n>", "same seed, text, voice, model and adapter: same samples", wholeNumber, 0)
     .option("--speed <x>", "0.5 to 2 times as fast", positiveNumber, 1)
@@ -75,6 +77,7 @@ export function registerSpeak(program: Command): void {
         options,
         globalOptions(command).adapter,
       );
+      warn(spoken.speech.warnings);
       // The WAV itself may have gone to stdout.
       const out = options.output === STDOUT ? process.stderr : process.stdout;
       out.write(options.json ? `${JSON.stringify(facts(spoken, options), null, 2)}\n` : summary(spoken, options));
@@ -92,18 +95,21 @@ interface Spoken {
 }
 
 async function speak(text: string, options: Options, adapter: string | undefined): Promise<Spoken> {
-  const { seed, speed, normalize: normalizer, dtype, output, mode, instruct } = options;
+  const { seed, speed, normalize: normalizer, dtype, output, mode, instruct, compat } = options;
   checkRequest(text, { seed, speed });
-  const tts = await loadModel(modelFolder(options.model), { adapter, dtype, voice: namedVoice(options) });
+  const model = modelFolder(options.model);
+  const named = await findVoice(options, model);
+  const tts = await loadModel(model, { adapter, dtype, voice: namedVoice(named) });
   try {
     const { name, driver, software } = tts.adapter;
     process.stderr.write(`speaking on ${name} (${driver}${software ? ", a software GPU" : ""})\n`);
-    const chosen = await voiceOf(tts, options);
+    const chosen = await voiceOf(tts, named);
     const speech = await withProgress("speaking", (hooks) =>
       tts.speak(text, {
         ...(chosen === undefined ? {} : { voice: chosen }),
         ...(mode === undefined ? {} : { mode }),
         ...(instruct === undefined ? {} : { instruct }),
+        ...(compat === undefined ? {} : { compat }),
         seed,
         speed,
         normalizer,
@@ -134,6 +140,7 @@ function facts({ speech, tts, memory }: Spoken, { output, seed, speed, normalize
     dispatchesPerToken,
     lmSubmits,
     segments,
+    warnings: speech.warnings,
     voice: speech.voice,
     mode: speech.mode,
     seed,

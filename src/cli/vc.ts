@@ -3,8 +3,8 @@ import type { Command } from "commander";
 import { encodeWav } from "../audio/wav.js";
 import { atomicWrite, requireWritable } from "./atomicWrite.js";
 import { loadModel, withProgress } from "./loadModel.js";
-import { example, globalOptions, wholeNumber } from "./options.js";
-import { addVoiceOptions, namedVoice, recording, type VoiceOptions, voiceOf } from "./voiceOptions.js";
+import { compatOption, example, globalOptions, wholeNumber } from "./options.js";
+import { addVoiceOptions, findVoice, namedVoice, recording, type VoiceOptions, voiceOf } from "./voiceOptions.js";
 
 interface Options extends VoiceOptions {
   readonly model: string;
@@ -21,6 +21,7 @@ export function registerVc(program: Command): void {
     .argument("<source.wav>", "the recording")
     .requiredOption("--model <dir>", "a model with a speech tokenizer");
   addVoiceOptions(command)
+    .addOption(compatOption())
     .option("-o, --output <file>", "the WAV file to write", "converted.wav")
     .option("--seed <n>", "same seed, source, voice, model and adapter: same samples", wholeNumber, 0)
     .option("--json", "print one JSON object instead of a line")
@@ -32,14 +33,16 @@ export function registerVc(program: Command): void {
       await requireWritable(options.output);
       const sound = await recording(source);
       const { adapter } = globalOptions(self);
-      const tts = await loadModel(options.model, { adapter, voice: namedVoice(options) });
+      const named = await findVoice(options, options.model);
+      const tts = await loadModel(options.model, { adapter, voice: namedVoice(named) });
       try {
-        const target = await voiceOf(tts, options);
+        const target = await voiceOf(tts, named);
         const speech = await withProgress("converting", (hooks) =>
           tts.convert(sound, {
             ...(target === undefined ? {} : { voice: target }),
             name: source,
             seed: options.seed,
+            ...(options.compat === undefined ? {} : { compat: options.compat }),
             ...hooks,
           }),
         );

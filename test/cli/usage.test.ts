@@ -5,7 +5,7 @@ import { cosyvoice } from "./run.js";
 
 const bundle = fileURLToPath(new URL("../bundles/a", import.meta.url));
 
-const COMMANDS = ["doctor", "convert", "speak", "vc", "normalize", "parity", "bench"];
+const COMMANDS = ["doctor", "convert", "speak", "vc", "voice", "normalize", "parity", "bench"];
 
 describe("help", () => {
   test("lists the commands, with an example", async () => {
@@ -54,6 +54,9 @@ describe("bad usage ends with status 2 and one line", () => {
       ["parity", "m", "--reference", bundle, "--stages", "flow,sing"],
       'no stage is called "sing"; there are tokenizer,',
     ],
+    [["voice", "sing"], "unknown command 'sing'"],
+    [["voice", "add", "anna", "a.wav"], "required option '--model <dir>' not specified"],
+    [["speak", "hello", "--compat", "theirs"], "Allowed choices are official"],
     [["parity", "model"], "required option '--reference <bundle>' not specified"],
   ])("%j", async (args, message) => {
     const { status, stdout, stderr } = await cosyvoice(args);

@@ -1,10 +1,10 @@
 /** Inline tags on the whole way from what is written to token ids. */
 import { describe, expect, test } from "vitest";
+import { openGrammars } from "../../src/platform/node.js";
 import { keepingTags } from "../../src/text/tags.js";
 import { prepareText } from "../../src/text/text.js";
 import { loadTokenizer } from "../../src/text/tokenizer.js";
 import { Wetext } from "../../src/text/wetext/wetext.js";
-import { openGrammars } from "../../src/platform/node.js";
 import { qwen2Files } from "./qwen2.js";
 
 const tokenizer = loadTokenizer(qwen2Files());
@@ -25,7 +25,9 @@ const FORMS: readonly ((tag: string) => string)[] = [
 
 test("the release has 16 tags", () => {
   expect(tags).toHaveLength(16);
-  expect(tags).toEqual(expect.arrayContaining(["[laughter]", "[quick_breath]", "<strong>", "</strong>", "</laughter>"]));
+  expect(tags).toEqual(
+    expect.arrayContaining(["[laughter]", "[quick_breath]", "<strong>", "</strong>", "</laughter>"]),
+  );
 });
 
 describe.each(["wetext", "none"])("normaliser %s", (name) => {
