@@ -28,19 +28,19 @@ def resample(samples: Tensor, source_rate: int, target_rate: int) -> Tensor:
     return out[: math.ceil(n * len(samples) / o)]
 
 
-def _hertz_to_slaney(f: Tensor) -> Tensor:
+def hertz_to_slaney(f: Tensor) -> Tensor:
     return torch.where(f < 1000, f * 3 / 200, 15 + 27 * torch.log(f.clamp(min=1) / 1000) / math.log(6.4))
 
 
-def _slaney_to_hertz(m: Tensor) -> Tensor:
+def slaney_to_hertz(m: Tensor) -> Tensor:
     return torch.where(m < 15, m * 200 / 3, 1000 * torch.exp((m - 15) * math.log(6.4) / 27))
 
 
 @lru_cache(maxsize=8)
 def slaney_filters(rate: int, n_fft: int, bins: int, low: float, high: float) -> Tensor:
     """[bins, n_fft / 2 + 1]: triangles of equal area on Slaney's mel scale."""
-    ends = _hertz_to_slaney(torch.tensor([low, high], dtype=torch.float64))
-    corners = _slaney_to_hertz(torch.linspace(float(ends[0]), float(ends[1]), bins + 2, dtype=torch.float64))
+    ends = hertz_to_slaney(torch.tensor([low, high], dtype=torch.float64))
+    corners = slaney_to_hertz(torch.linspace(float(ends[0]), float(ends[1]), bins + 2, dtype=torch.float64))
     centres = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * rate / n_fft
     left, centre, right = corners[:-2, None], corners[1:-1, None], corners[2:, None]
     triangle = torch.minimum((centres - left) / (centre - left), (right - centres) / (right - centre)).clamp(min=0)

@@ -50,15 +50,20 @@ class Decoder(nn.Module):
         self.convs = nn.ModuleList(nn.Conv1d(w, w, 5, padding=2) for _ in range(2))
         self.mel = nn.Linear(w, 80)
 
-    def forward(self, digits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """mask [B, S, 1]"""
+    def read(self, digits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """What the digits say, [B, S, W], and its phoneme logits."""
         b, s, _ = digits.shape
         x = self.project_out(digits) * mask
         cos, sin = rotary(torch.arange(s, device=x.device), HEAD_DIM, 10000.0)
         for block in self.blocks:
             x = block(x, cos, sin, mask)
         x = self.norm(x)
-        logits = self.phonemes(x).reshape(b, 2 * s, -1)
+        return x, self.phonemes(x).reshape(b, 2 * s, -1)
+
+    def forward(self, digits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """mask [B, S, 1]"""
+        b, s, _ = digits.shape
+        x, logits = self.read(digits, mask)
         fine = mask.repeat_interleave(2, 1).transpose(1, 2)
         y = self.spread(x).reshape(b, 2 * s, -1).transpose(1, 2) * fine
         for conv in self.convs:

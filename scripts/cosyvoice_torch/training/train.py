@@ -9,6 +9,9 @@ from .run import Run, Stage
 from .trainer import GROWS, Objective, Trainer, TrainSettings
 
 NAMES = ("tokenizer", "vocoder", "flow", "lm")
+"""Of a voice."""
+HEARING = ("robust", "speaker")
+"""Of what hears other speakers."""
 
 
 @dataclass
@@ -26,8 +29,8 @@ def train(run: Run, recipe: dict[str, Any], name: str, minutes: float | None = N
 
     A finished training is left alone unless its settings grew (more updates).
     """
-    if name not in NAMES:
-        raise ValueError(f"training {name}: must be one of {', '.join(NAMES)}")
+    if name not in NAMES + HEARING:
+        raise ValueError(f"training {name}: must be one of {', '.join(NAMES + HEARING)}")
     made: Training = import_module(f".{name}", __package__).build(run, recipe)
     settings = replace(made.settings, **(overrides or {}))
     stage = Stage(run, name, {**made.objective.state(), **asdict(settings)}, made.inputs, grows=GROWS)
