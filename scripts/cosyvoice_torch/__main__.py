@@ -194,7 +194,7 @@ def features(
 
 @app.command()
 def train(
-    what: Annotated[str, typer.Argument(help="tokenizer, vocoder, flow or lm")],
+    what: Annotated[str, typer.Argument(help="tokenizer, vocoder, flow or lm; of a hearing run: robust or speaker")],
     run: RunFolder,
     recipe: Recipe = VOICE,
     minutes: Annotated[float, typer.Option(help="save and stop after so long; 0: train to the end")] = 0,
@@ -223,6 +223,33 @@ def encode(
 
     stage = run_encode(Run(run), processes, restart)
     console.print(f"{stage.folder}: {stage.record['counts']}")
+
+
+@app.command()
+def hearing(
+    run: RunFolder,
+    out: Annotated[Path | None, typer.Argument(help="folder to write the two networks to, as files of the official layout")] = None,
+    recipe: Recipe = VOICE.with_name("hearing.toml"),
+    split: Annotated[str, typer.Option(help="of the corpus, for the figures")] = "test",
+) -> None:
+    """Say how well a run's speech tokenizer and speaker encoder hear each speaker (figures.json), and write them.
+
+    Example: hearing /tmp/ears --run /tmp/hearing
+    """
+    from .training.hearing import figures, networks, write_networks
+    from .training.recipe import read_recipe
+    from .training.run import Run
+
+    table = Table("network", "speaker", "utterances", "codes as the voice's", "phonemes wrong", "cosine to its vector", "to another's")
+    for name, speakers in figures(Run(run), read_recipe(recipe), split).items():
+        for speaker, said in speakers.items():
+            row = [f"{said[key]:.1%}" if key in said else "" for key in ("agreed", "phoneme_error")]
+            row += [f"{said[key]:.3f}" if key in said else "" for key in ("cosine", "others")]
+            table.add_row(name, speaker, str(said["utterances"]), *row)
+    console.print(table)
+    if out is not None:
+        write_networks(out, *networks(Run(run)))
+        console.print(f"wrote {out}: " + ", ".join(f"{path.name} {path.stat().st_size / 1e6:.2f} MB" for path in sorted(out.glob("*.onnx"))))
 
 
 @app.command()
@@ -342,6 +369,8 @@ def listen(
     sentences: Annotated[Path | None, typer.Option(help="a file of sentences for the teacher to say; default: held-out ones")] = None,
     split: Annotated[str, typer.Option(help="of the corpus, without --sentences")] = "test",
     count: Annotated[int, typer.Option(help="0: all")] = 100,
+    teacher: Annotated[str, typer.Option(help="who says --sentences, such as slt; default: the corpus's")] = "",
+    hearing: Annotated[Path | None, typer.Option(help="a hearing run, whose speech tokenizer hears them")] = None,
 ) -> None:
     """Make held-out sentences audible at one point of the chain, so that each stage can be judged apart.
 
@@ -355,10 +384,11 @@ def listen(
     if sentences is None:
         utterances = sentences_of(folder, split, count)
     else:
-        teacher = Stage.existing(folder, "corpus").record["config"].get("teacher", "hibari")
+        teacher = teacher or Stage.existing(folder, "corpus").record["config"].get("teacher", "hibari")
         lines = [line.strip() for line in sentences.read_text(encoding="utf8").splitlines() if line.strip()]
         utterances = spoken(teacher, lines[: count or None])
-    console.print(f"wrote {run_listen(folder, point, utterances, out)} files to {out}")
+    made = run_listen(folder, point, utterances, out, Run(hearing) if hearing else None)
+    console.print(f"wrote {made} files to {out}")
 
 
 @app.command()

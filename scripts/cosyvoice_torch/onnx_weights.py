@@ -30,6 +30,8 @@ def read_onnx(path: Path) -> dict[str, Tensor]:
     for node in graph.node:
         if node.op_type == "Constant" and node.attribute[0].name == "value":
             known[node.output[0]] = node.attribute[0].t
+        elif node.op_type == "Cast" and node.input[0] in known:  # of halves to floats
+            known[node.output[0]] = known[node.input[0]]
     out: dict[str, Tensor] = {}
     for node in graph.node:
         layer = layer_name(node.name)
@@ -37,6 +39,6 @@ def read_onnx(path: Path) -> dict[str, Tensor]:
             tensor = known.get(node.input[slot]) if slot < len(node.input) else None
             if tensor is None or not layer or (node.op_type == "Add" and f"{layer}.weight" not in out):
                 continue
-            value = torch.from_numpy(numpy_helper.to_array(tensor).copy())
+            value = torch.from_numpy(numpy_helper.to_array(tensor).astype("float32"))
             out[f"{layer}.{kind}"] = value.T.contiguous() if node.op_type == "MatMul" else value
     return out

@@ -4,15 +4,17 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
-from onnx import helper
+from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from .onnx_weights import layer_name
 from .speaker import SpeakerEncoder
 from .speech_tokenizer import SpeechTokenizer
 
-OPSET = 17
+OPSET, HALF_MAX = 17, 65504.0
 TOKENIZER_FIRST, SPEAKER_FIRST = 2216, 4423
 """Where the released files start to count their anonymous weights."""
 
@@ -55,7 +57,25 @@ def _rename(path: Path, anonymous: Callable[[str], bool], first: int) -> None:
     onnx.save(model, str(path))
 
 
-def write_speech_tokenizer(path: Path, module: SpeechTokenizer) -> None:
+def _halve(path: Path) -> None:
+    """Matrices of layers are stored as halves, each with a Cast to floats in front of its operator; readers of names see through it."""
+    model = onnx.load(str(path))
+    graph = model.graph
+    used = {node.input[1] for node in graph.node if node.op_type in ("Conv", "MatMul") and layer_name(node.name)}
+    for tensor in [t for t in graph.initializer if t.name in used]:
+        values = numpy_helper.to_array(tensor)
+        if not np.abs(values).max() <= HALF_MAX:
+            raise ValueError(f"{path}: {tensor.name} has a value that no half holds")
+        floats = f"{tensor.name}_float"
+        for node in graph.node:
+            for i, name in enumerate(node.input):
+                node.input[i] = floats if name == tensor.name else name
+        graph.node.insert(0, helper.make_node("Cast", [tensor.name], [floats], f"/Cast_{tensor.name}", to=TensorProto.FLOAT))
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), tensor.name))
+    onnx.save(model, str(path))
+
+
+def write_speech_tokenizer(path: Path, module: SpeechTokenizer, half: bool = False) -> None:
     module.__class__ = _Tokenizer
     try:
         example = (torch.zeros(1, 128, 40), torch.tensor([40], dtype=torch.int32))
@@ -65,9 +85,11 @@ def write_speech_tokenizer(path: Path, module: SpeechTokenizer) -> None:
         module.__class__ = SpeechTokenizer
     clean = ("fsmn_block.weight", "quantizer.project_in.bias")
     _rename(path, lambda name: not name.endswith(clean), TOKENIZER_FIRST)
+    if half:
+        _halve(path)
 
 
-def write_speaker(path: Path, module: SpeakerEncoder) -> None:
+def write_speaker(path: Path, module: SpeakerEncoder, half: bool = False) -> None:
     module.__class__ = _Speaker
     try:
         names = {"input_names": ["input"], "output_names": ["output"]}
@@ -81,6 +103,8 @@ def write_speaker(path: Path, module: SpeakerEncoder) -> None:
 
     _rename(path, anonymous, SPEAKER_FIRST)
     _without_affine(path, "xvector.dense.nonlinear.batchnorm.")
+    if half:
+        _halve(path)
 
 
 def _without_affine(path: Path, prefix: str) -> None:

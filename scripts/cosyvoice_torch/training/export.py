@@ -30,6 +30,7 @@ from ..vocabulary import read_vocabulary, write_blank_en
 from ..vocoder import Hift
 from .checkpoints import averaged_best
 from .data import speaker_vector
+from .hearing import networks
 from .recipe import table
 from .run import Run, write_atomically
 from .train import NAMES
@@ -47,6 +48,7 @@ class ExportSettings:
     speaker: str = ""  # the corpus's name of the speaker, also the voice's
     half: bool = True
     speech_tokenizer: bool = False  # part of the release: needed for cloning alone
+    hearing: str = ""  # run, seen from this one, whose speech tokenizer and speaker encoder are part of the release
     top_p: float = 0.8
     top_k: int = 25
     win_size: int = 10
@@ -166,7 +168,7 @@ def write_voice(folder: Path, voice: Voice, half: bool = True, about: str = "A v
         (voice.speaker_encoder, "campplus.onnx", write_speaker),
     ):
         if module is not None:
-            write(folder / file, module.cpu().eval())
+            write(folder / file, module.cpu().eval(), half)
         else:
             (folder / file).unlink(missing_ok=True)
     check(folder, voice)
@@ -227,6 +229,8 @@ def export(run: Run, recipe: dict[str, Any], folder: Path) -> dict[str, Any]:
         settings.sampling,
         inside("tokenizer", SpeechTokenizer) if "tokenizer" in parts else None,
     )
+    if settings.hearing:
+        voice.speech_tokenizer, voice.speaker_encoder = networks(Run((run.folder / settings.hearing).resolve()))
     files = write_voice(folder, voice, settings.half, settings.about)
     manifest = {"format": "cosyvoice-export-1", "files": files, "training": {name: said for name, (_, said) in parts.items()}}
     write_atomically(folder / "export.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")

@@ -8,6 +8,8 @@
 | vocoder | its mel through the vocoder |
 | flow | its speech tokens through the flow, Griffin-Lim |
 | chain | its speech tokens through the flow and the vocoder |
+
+With another teacher than the corpus's, what has codes in it is voice conversion: the voice says what the other one said.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,12 +19,13 @@ import torch
 from torch import Tensor
 
 from ..vocoder import Hift
-from . import flow, vocoder
-from .corpus import level, read_manifest, teacher, trim
+from . import flow, robust, vocoder
+from .corpus import level, read_manifest, trim
 from .data import speaker_vector
 from .features import extract, read_audio
 from .griffin_lim import griffin_lim
 from .run import Run, Stage
+from .teachers import teacher
 from .tokenizer import TokenizerObjective, trained
 
 POINTS = ("teacher", "mel", "codes", "vocoder", "flow", "chain")
@@ -47,7 +50,7 @@ def spoken(name: str, lines: list[str]) -> Iterator[tuple[str, Tensor]]:
         yield line, torch.nn.functional.pad(kept, (0, end - start - len(kept)))
 
 
-def decoded(objective: TokenizerObjective, whisper: Tensor) -> tuple[Tensor, Tensor]:
+def decoded(objective: TokenizerObjective | robust.RobustObjective, whisper: Tensor) -> tuple[Tensor, Tensor]:
     """whisper [F, 128] -> codes [S], mel [2 S, 80] from the codes alone."""
     quantizer = objective.tokenizer.quantizer
     hidden = quantizer.project_in(objective.tokenizer.encode(whisper.T[None]))
@@ -61,8 +64,8 @@ def vocoded(hift: Hift, mel: Tensor, seed: int = 0) -> Tensor:
     return hift(mel, torch.zeros(0), torch.randn(shape, generator=torch.Generator().manual_seed(seed)))[0]
 
 
-def heard(run: Run, point: str) -> Callable[[Tensor], Tensor]:
-    """What a point makes of a recording: samples [N] -> samples [N]."""
+def heard(run: Run, point: str, hearing: Run | None = None) -> Callable[[Tensor], Tensor]:
+    """What a point makes of a recording: samples [N] -> samples [N]. `hearing`: a run whose tokenizer is to hear it."""
     if point == "teacher":
         return lambda audio: audio
     features = lambda audio: extract(audio, torch.zeros(1))
@@ -72,7 +75,7 @@ def heard(run: Run, point: str) -> Callable[[Tensor], Tensor]:
         vocode = lambda mel: vocoded(hift, mel)
     if point in ("mel", "vocoder"):
         return lambda audio: vocode(features(audio)["mel"].float())
-    tokenizer = trained(run)[0]
+    tokenizer = robust.trained(hearing) if hearing else trained(run)[0]
     if point == "codes":
         return lambda audio: vocode(decoded(tokenizer, features(audio)["whisper"].float())[1])
     estimate = flow.trained(run)
@@ -83,14 +86,14 @@ def heard(run: Run, point: str) -> Callable[[Tensor], Tensor]:
 
 
 @torch.inference_mode()
-def listen(run: Run, point: str, utterances: Iterator[tuple[str, Tensor]], out: Path) -> int:
+def listen(run: Run, point: str, utterances: Iterator[tuple[str, Tensor]], out: Path, hearing: Run | None = None) -> int:
     """Write the files; how many."""
     import soundfile
 
     if point not in POINTS:
         raise ValueError(f"point {point}: must be one of {', '.join(POINTS)}")
     out.mkdir(parents=True, exist_ok=True)
-    made, texts = heard(run, point), []
+    made, texts = heard(run, point, hearing), []
     for number, (text, audio) in enumerate(utterances):
         soundfile.write(out / f"{number:02d}.wav", made(audio).clamp(-1, 1).numpy(), RATE, subtype="PCM_16")
         texts.append(text)
