@@ -6,6 +6,7 @@
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { CancelledError, CosyVoiceError } from "../errors.js";
+import { registerBatch } from "./batch.js";
 import { registerBench } from "./bench.js";
 import { registerConvert } from "./convert.js";
 import { registerDoctor } from "./doctor.js";
@@ -49,6 +50,7 @@ function createProgram(): Command {
   registerSpeak(program);
   registerVc(program);
   registerVoice(program);
+  registerBatch(program);
   registerNormalize(program);
   registerParity(program);
   registerBench(program);

@@ -5,7 +5,7 @@ import { cosyvoice } from "./run.js";
 
 const bundle = fileURLToPath(new URL("../bundles/a", import.meta.url));
 
-const COMMANDS = ["doctor", "convert", "speak", "vc", "voice", "normalize", "parity", "bench"];
+const COMMANDS = ["doctor", "convert", "speak", "vc", "voice", "batch", "normalize", "parity", "bench"];
 
 describe("help", () => {
   test("lists the commands, with an example", async () => {
