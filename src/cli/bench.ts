@@ -36,7 +36,7 @@ export function registerBench(program: Command): void {
     .description(
       "Time every kernel at the shapes of the 0.5B release, as a share of this device's own measured ceilings, the stages of a model that speaks a sentence, and the two networks that hear a recording.",
     )
-    .addOption(new Option("--part <part>", "only this part (default: kernels, stages, and with --onnx ears)").choices(PARTS))
+    .addOption(new Option("--part <part>", "only this part (default: all; ears with --onnx)").choices(PARTS))
     .option("--only <text>", "kernel rows whose name contains this text", "")
     .option("--seconds <n>", "time spent on each kernel row", positiveNumber, 0.5)
     .option("--model <dir>", "whose stages are timed (default: the model in the package)")
@@ -53,7 +53,8 @@ export function registerBench(program: Command): void {
     )
     .action(async (options: Options, command: Command) => {
       const { adapter } = globalOptions(command);
-      const wanted = options.part ? [options.part] : PARTS.filter((part) => part !== "ears" || options.onnx !== undefined);
+      const { part, onnx } = options;
+      const wanted = part ? [part] : PARTS.filter((one) => one !== "ears" || onnx !== undefined);
       const kernels = wanted.includes("kernels") ? await kernelReport(options, adapter) : undefined;
       const stages = wanted.includes("stages") ? await stageReport(options, adapter) : undefined;
       const ears = wanted.includes("ears") ? await earsReport(options, adapter) : undefined;
