@@ -13,14 +13,14 @@ export interface OnnxTensors {
   readonly attributes: ReadonlyMap<string, number>;
 }
 
-/** Inputs of a node that are constants, through Identity nodes. */
+/** Inputs of a node that are constants, through Identity nodes and through Casts of weights that are stored as halves. */
 class Constants {
-  private readonly identities = new Map<string, string>();
+  private readonly sources = new Map<string, string>();
 
   constructor(private readonly graph: OnnxGraph) {
     for (const { op, inputs, outputs } of graph.nodes) {
-      if (op === "Identity" && inputs[0] !== undefined && outputs[0] !== undefined)
-        this.identities.set(outputs[0], inputs[0]);
+      if ((op === "Identity" || op === "Cast") && inputs[0] !== undefined && outputs[0] !== undefined)
+        this.sources.set(outputs[0], inputs[0]);
     }
   }
 
@@ -29,7 +29,7 @@ class Constants {
     for (let hops = 0; name !== undefined && hops < 8; hops++) {
       const tensor = await this.graph.tensor(name);
       if (tensor) return tensor;
-      name = this.identities.get(name);
+      name = this.sources.get(name);
     }
     return undefined;
   }

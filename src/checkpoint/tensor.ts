@@ -16,7 +16,7 @@ export interface LazyTensor {
   readonly label: string;
   readonly shape: readonly number[];
   readonly elements: number;
-  /** What the file holds; a computed tensor says "F32". */
+  /** What the file holds; a computed tensor says "F32", unless its values are halves all the same. */
   readonly type: StoredType;
   /** `count` values from element `start`, row-major. */
   read(start: number, count: number): Promise<Float32Array>;
@@ -91,6 +91,7 @@ export function computedTensor(
   label: string,
   shape: readonly number[],
   compute: () => Promise<Float32Array>,
+  type: "F32" | "F16" = "F32",
 ): LazyTensor {
   const elements = elementsOf(shape, label);
   let held: Promise<Float32Array> | undefined;
@@ -100,7 +101,7 @@ export function computedTensor(
     held = start + count < elements ? whole : undefined;
     return (await whole).slice(start, start + count);
   };
-  return { label, shape, elements, type: "F32", read };
+  return { label, shape, elements, type, read };
 }
 
 /** [a, b] to [b, a]. ONNX keeps the weight of x·W as [in, out], the engine keeps [out, in]. */
@@ -109,13 +110,14 @@ export function transposed(tensor: LazyTensor): LazyTensor {
   if (tensor.shape.length !== 2 || rows === undefined || columns === undefined) {
     throw new FileError(`${tensor.label}: shape [${tensor.shape.join(", ")}], expected a matrix`);
   }
-  return computedTensor(tensor.label, [columns, rows], async () => {
+  const compute = async () => {
     const source = await readAll(tensor);
     const out = new Float32Array(source.length);
     for (let i = 0; i < rows; i++)
       for (let j = 0; j < columns; j++) out[j * rows + i] = source[i * columns + j] as number;
     return out;
-  });
+  };
+  return computedTensor(tensor.label, [columns, rows], compute, tensor.type === "F16" ? "F16" : "F32");
 }
 
 /**

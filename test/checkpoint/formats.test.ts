@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { halfToNumber, numberToHalf, toHalf } from "../../src/checkpoint/dtype.js";
 import { parseHyperpyyaml } from "../../src/checkpoint/hyperpyyaml.js";
 import { openOnnx } from "../../src/checkpoint/onnx.js";
-import { scopeOf } from "../../src/checkpoint/onnxNames.js";
+import { scopeOf, speechTokenizerTensors } from "../../src/checkpoint/onnxNames.js";
 import { unpickle } from "../../src/checkpoint/pickle.js";
 import { openSafetensors, safetensorsHeader } from "../../src/checkpoint/safetensors.js";
 import { checkedPath } from "../../src/checkpoint/source.js";
@@ -243,6 +243,32 @@ describe("ONNX files", () => {
   ])("refuse %s", async (_, tensor, message) => {
     const graph = await open(onnxFile([node], [{ name: "w", ...tensor }]));
     await expect(graph.tensor("w")).rejects.toThrow(message);
+  });
+
+  it("give weights that are stored as halves behind a Cast, and keep them halves", async () => {
+    const halves = Uint16Array.from([1, 2, 3, 4, 5, 6], numberToHalf);
+    const graph = await open(
+      onnxFile(
+        [
+          { op: "Cast", name: "/Cast_w", inputs: ["w"], outputs: ["w_float"] },
+          { op: "MatMul", name: "/blocks.0/attn/query/MatMul", inputs: ["x", "w_float"] },
+          { op: "Cast", name: "/Cast_v", inputs: ["v"], outputs: ["v_float"] },
+          { op: "Conv", name: "/conv1/Conv", inputs: ["x", "v_float"] },
+        ],
+        [
+          { name: "w", shape: [2, 3], type: 10, raw: new Uint8Array(halves.buffer) },
+          { name: "v", shape: [3, 2, 1], type: 10, raw: new Uint8Array(halves.buffer) },
+        ],
+      ),
+    );
+    const { tensors } = await speechTokenizerTensors(graph);
+    const query = tensors.get("encoder.blocks.0.attn.query.weight");
+    expect([query?.type, query?.shape, query && [...(await readAll(query))]]).toEqual([
+      "F16",
+      [3, 2],
+      [1, 4, 2, 5, 3, 6],
+    ]);
+    expect(tensors.get("encoder.conv1.weight")?.type).toBe("F16");
   });
 
   it("name a tensor by the scope of its node", () => {
