@@ -7,7 +7,7 @@ import { soundCheck } from "../src/soundCheck.js";
 import { adapterNames } from "./helpers/device.js";
 import { memoryFolder } from "./helpers/memoryFiles.js";
 
-const TINY = fileURLToPath(new URL("../weights/tiny", import.meta.url));
+const TINY = fileURLToPath(new URL("./models/tiny", import.meta.url));
 const text = "Yes.";
 
 describe("sound check", () => {

@@ -13,7 +13,7 @@ import { syntheticModel } from "../../bench/syntheticModel.js";
 import { formatEars, formatKernels, formatStages } from "../../bench/table.js";
 import { openModel } from "../checkpoint/model.js";
 import { Device } from "../gpu/device.js";
-import { boxedModel } from "./boxedModel.js";
+import { modelFolder } from "./boxedModel.js";
 import { withProgress } from "./loadModel.js";
 import { example, globalOptions, positiveNumber } from "./options.js";
 
@@ -76,7 +76,7 @@ async function kernelReport({ only, seconds }: Options, adapter: string | undefi
 }
 
 function stageReport({ model, text }: Options, adapter: string | undefined): Promise<StageReport> {
-  const source = model ?? boxedModel();
+  const source = modelFolder(model);
   return withProgress("stages", (hooks) =>
     benchStages(source, { text, ...(adapter !== undefined ? { adapter } : {}), ...hooks }),
   );

@@ -1,14 +1,12 @@
-/** Where the model lies that comes with the package and speaks without `--model`. */
+/** Which model a command uses when none is named. */
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
-/** The folder of `--model`. Without it, it is the package's, and a line says what to expect of that. */
+/** The folder of `--model`; without it that of COSYVOICE_MODEL, and without that the English voice in this package. */
 export function modelFolder(model: string | undefined): string {
-  if (model !== undefined) return model;
-  process.stderr.write("no --model: a tiny model with random weights speaks, which gives noise of the right length\n");
-  return boxedModel();
+  return model ?? (process.env.COSYVOICE_MODEL || boxedModel());
 }
 
-export function boxedModel(): string {
-  return join(dirname(createRequire(import.meta.url).resolve("cosyvoice-webgpu/package.json")), "weights", "tiny");
+function boxedModel(): string {
+  return join(dirname(createRequire(import.meta.url).resolve("cosyvoice-webgpu/package.json")), "weights", "english");
 }

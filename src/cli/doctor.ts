@@ -7,7 +7,7 @@ import type { Capabilities } from "../gpu/capabilities.js";
 import { Device } from "../gpu/device.js";
 import { type SelfTestResult, selfTest } from "../selfTest.js";
 import { type SoundCheck, soundCheck } from "../soundCheck.js";
-import { boxedModel } from "./boxedModel.js";
+import { modelFolder } from "./boxedModel.js";
 import { loadModel, withProgress } from "./loadModel.js";
 import { example, globalOptions } from "./options.js";
 
@@ -51,11 +51,11 @@ export function registerDoctor(program: Command): void {
       "after",
       example("cosyvoice doctor", "cosyvoice doctor --listen", "cosyvoice doctor --adapter swiftshader --json"),
     )
-    .action(async ({ listen = false, model = boxedModel(), json = false }: Options, command: Command) => {
+    .action(async ({ listen = false, model, json = false }: Options, command: Command) => {
       const { adapter } = globalOptions(command);
       const examined = await examine(adapter);
       // A driver that fails at sums need not speak.
-      const report = listen && examined.passed ? await heard(examined, model, adapter) : examined;
+      const report = listen && examined.passed ? await heard(examined, modelFolder(model), adapter) : examined;
       process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : format(report));
       if (!report.passed) {
         const failed = report.soundCheck ? "it does not speak like the sample" : "the self-test failed";

@@ -7,7 +7,7 @@ import { normalize } from "../text/normalize.js";
 import { prepareText, requireWords, type Segment } from "../text/text.js";
 import { Wetext } from "../text/wetext/wetext.js";
 import { tokenizerOf } from "../tokenizerOf.js";
-import { boxedModel } from "./boxedModel.js";
+import { modelFolder } from "./boxedModel.js";
 import { example, type NormalizerName, normalizeOption } from "./options.js";
 import { textOf } from "./textInput.js";
 
@@ -53,7 +53,7 @@ export function registerNormalize(program: Command): void {
 
 async function segmentsOf(text: string, options: Options): Promise<Segment[]> {
   requireWords(text);
-  const model = await openModel(await openFolder(options.model ?? boxedModel()));
+  const model = await openModel(await openFolder(modelFolder(options.model)));
   try {
     const tokenizer = await tokenizerOf(model);
     const reader = { tokenizer, wetext: new Wetext(openGrammars) };

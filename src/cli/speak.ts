@@ -44,7 +44,7 @@ export function registerSpeak(program: Command): void {
     .command("speak")
     .summary("speak a text into a WAV file")
     .description(
-      "Speak a text into a WAV file. Without --model, the small model that comes with the package speaks; its weights are random, so it makes noise.",
+      "Speak a text into a WAV file. Without --model, the small English voice that comes with the package speaks.",
     )
     .argument("[text]", "the text; without it --text-file or stdin is read")
     .option("--text-file <file>", "read the text from a file")

@@ -21,7 +21,7 @@ function wavFacts(bytes: Buffer): { rate: number; samples: number } {
 describe("speak with the model of the package", () => {
   test("writes a WAV and a spectrogram, and tells what it did as JSON", async () => {
     const [wav, png] = [join(folder, "a.wav"), join(folder, "a.png")];
-    const { status, stdout, stderr } = await cosyvoice([
+    const { status, stdout } = await cosyvoice([
       "speak",
       "Yes.",
       "-o",
@@ -32,7 +32,6 @@ describe("speak with the model of the package", () => {
       "3",
       "--json",
     ]);
-    expect(stderr).toContain("random weights");
     expect(status).toBe(0);
     const facts = JSON.parse(stdout);
     const { rate, samples } = wavFacts(readFileSync(wav));

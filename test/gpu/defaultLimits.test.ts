@@ -10,7 +10,7 @@ import { LanguageModel } from "../../src/lm/lm.js";
 import { Vocoder } from "../../src/vocoder/vocoder.js";
 import { adapterNames } from "../helpers/device.js";
 
-const TINY = fileURLToPath(new URL("../../weights/tiny", import.meta.url));
+const TINY = fileURLToPath(new URL("../models/tiny", import.meta.url));
 
 test.each(adapterNames)(
   "the whole way from ids to samples on %s, with default limits and no optional feature",
