@@ -10,6 +10,7 @@
  * | silence around a recording      | cut off, and a short one appended                 | left                               |
  * | a tag as [quick_breath]         | reaches the model as one id, even beside numbers  | may be read: "quick underscore …"  |
  * | before the least length         | no stop id is drawn                               | all but the first may be           |
+ * | the end of streamed text        | every row is fed once, and all the prompt's       | one twice, some of the prompt not  |
  *
  * (`CosyVoiceFrontEnd.frontend_instruct2`, `add_zero_shot_spk`, `frontend_vc` and `Qwen2LM.inference_wrapper` upstream.)
  */
@@ -25,6 +26,7 @@ export interface Ways {
   readonly recordingTrimmed: boolean;
   readonly tagsKept: boolean;
   readonly everyStopMasked: boolean;
+  readonly streamedTextWhole: boolean;
 }
 
 const OURS: Ways = {
@@ -35,6 +37,7 @@ const OURS: Ways = {
   recordingTrimmed: true,
   tagsKept: true,
   everyStopMasked: true,
+  streamedTextWhole: true,
 };
 
 const OFFICIAL: Ways = {
@@ -45,6 +48,7 @@ const OFFICIAL: Ways = {
   recordingTrimmed: false,
   tagsKept: false,
   everyStopMasked: false,
+  streamedTextWhole: false,
 };
 
 export function waysOf(compat: Compat | undefined): Ways {

@@ -10,7 +10,7 @@ import { type AdapterReportData, reportAdapter } from "./gpu/adapterReport.js";
 import { Device } from "./gpu/device.js";
 import { Listener, type ListenOptions } from "./listen.js";
 import { LanguageModel } from "./lm/lm.js";
-import { prepare, prepareConversion, type Reader } from "./prepare.js";
+import { prepare, prepareConversion, prepareStream, type Reader } from "./prepare.js";
 import { type ConvertOptions, checkRequest, type Progress, type SpeakOptions, type Speech } from "./speech.js";
 import { Synthesis } from "./synthesis.js";
 import { Wetext } from "./text/wetext/wetext.js";
@@ -114,20 +114,22 @@ export class CosyVoice {
   }
 
   /**
-   * Speaks a text. Calls made at once run one after the other and give the same samples as that.
+   * Speaks a text: a whole one, or one that arrives bit by bit, which is spoken while it comes, sentence by sentence (with
+   * normalizer "none" word by word, unchanged). Calls made at once run one after the other and give the same samples as that.
    * @throws InputError for a text, voice or option that cannot be used, CancelledError when the signal fires, DeviceError when the
    * GPU fails. Whatever happens, everything the call held on the GPU is freed.
    */
-  async speak(text: string, options: SpeakOptions = {}): Promise<Speech> {
+  async speak(text: string | AsyncIterable<string>, options: SpeakOptions = {}): Promise<Speech> {
     const begun = performance.now();
     checkCancelled(options.signal, "speaking");
     checkRequest(text, options);
     const voice = this.voiceOf(options.voice);
     const mode = modeOf(voice, options);
-    const prepared = prepare(text, voice, mode, options, this.reader).then((ready) => ({
-      ...ready,
-      ms: performance.now() - begun,
-    }));
+    const preparing =
+      typeof text === "string"
+        ? prepare(text, voice, mode, options, this.reader)
+        : prepareStream(text, voice, mode, options, this.reader);
+    const prepared = preparing.then((ready) => ({ ...ready, ms: performance.now() - begun }));
     // A text that cannot be spoken is refused at once; the next call waits for those before it all the same.
     return this.inTurn(prepared, ({ ms, ...ready }) =>
       this.synthesis.speak({ voice: voice.name, mode, ...ready }, options, ms),

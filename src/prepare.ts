@@ -1,7 +1,8 @@
 /** From what is asked for to what the stages take: segments of text, and what stands before each. */
 import { waysOf } from "./compat.js";
 import type { Config } from "./config.js";
-import type { ConvertOptions, SpeakOptions } from "./speech.js";
+import { type ConvertOptions, MAX_CHARACTERS, type SpeakOptions } from "./speech.js";
+import { type IncomingSegment, incomingSegments } from "./text/incoming.js";
 import { normalize, type TextNormalizer } from "./text/normalize.js";
 import { keepingTags } from "./text/tags.js";
 import { prepareText, type Segment } from "./text/text.js";
@@ -10,8 +11,8 @@ import type { Wetext } from "./text/wetext/wetext.js";
 import { END_OF_PROMPT, type Mode, type Prompted, promptedBy, type Voice } from "./voice.js";
 import { shortTexts, unlikelyTranscript } from "./warnings.js";
 
-export interface Prepared {
-  readonly segments: readonly Segment[];
+export interface Prepared<Segments = readonly Segment[]> {
+  readonly segments: Segments;
   readonly prompted: Prompted;
   readonly warnings: readonly string[];
 }
@@ -35,6 +36,24 @@ export async function prepare(
   const segments = prepareText(text, { tokenizer, normalizer: await normalizerFor(text, options, reader) });
   const { transcript, prompted, warnings } = await preparePrompt(voice, mode, options, reader);
   return { segments, prompted, warnings: [...shortTexts(segments, transcript), ...warnings] };
+}
+
+/** Nothing of the text is read before its segments are asked for. */
+export async function prepareStream(
+  text: AsyncIterable<string>,
+  voice: Voice,
+  mode: Mode,
+  options: SpeakOptions,
+  reader: Reader,
+): Promise<Prepared<AsyncIterable<IncomingSegment>>> {
+  const segments = incomingSegments(text, {
+    tokenizer: reader.tokenizer,
+    normalizer: options.normalizer === "none" ? "none" : (sentence) => normalizerFor(sentence, options, reader),
+    maxCharacters: MAX_CHARACTERS,
+    ...(options.signal ? { signal: options.signal } : {}),
+  });
+  const { prompted, warnings } = await preparePrompt(voice, mode, options, reader);
+  return { segments, prompted, warnings };
 }
 
 /** What stands before a text, whatever that will be; `transcript` as the model reads it, empty in modes that speak after none. */

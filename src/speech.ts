@@ -9,6 +9,7 @@ import type { Mode, Voice } from "./voice.js";
 export interface Progress {
   readonly what: string;
   readonly done: number;
+  /** Infinite while the end of a text that streams in is not known. */
   readonly total: number;
 }
 
@@ -86,12 +87,14 @@ export interface ConvertOptions
 }
 
 /** Characters one call takes: more than an hour of speech. */
-const MAX_CHARACTERS = 50_000;
+export const MAX_CHARACTERS = 50_000;
 
 const SPEED = { least: 0.5, most: 2 };
 
 /** What can be refused without a model. @throws InputError */
-export function checkRequest(text: string, options: SpeakOptions): void {
+export function checkRequest(text: string | AsyncIterable<string>, options: SpeakOptions): void {
+  checkOptions(options);
+  if (typeof text !== "string") return;
   // Code units are enough here: the exact count of characters is at most that.
   if (text.length > MAX_CHARACTERS) {
     throw new InputError(
@@ -99,7 +102,6 @@ export function checkRequest(text: string, options: SpeakOptions): void {
     );
   }
   requireWords(text);
-  checkOptions(options);
 }
 
 /** @throws InputError */

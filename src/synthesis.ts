@@ -4,12 +4,15 @@
 import { joinSamples } from "./audio/join.js";
 import { waysOf } from "./compat.js";
 import type { Config } from "./config.js";
+import { InputError } from "./errors.js";
 import type { Flow } from "./flow/flow.js";
 import { requireFinite } from "./gpu/finite.js";
 import type { Generated } from "./lm/generate.js";
 import type { LanguageModel } from "./lm/lm.js";
 import type { Prepared } from "./prepare.js";
 import type { SpeakOptions, Speech, SpokenSegment } from "./speech.js";
+import type { IncomingSegment } from "./text/incoming.js";
+import type { Segment } from "./text/text.js";
 import { changeSpeed } from "./vocoder/streaming.js";
 import type { Vocoder } from "./vocoder/vocoder.js";
 import type { Mode, Prompted } from "./voice.js";
@@ -19,7 +22,7 @@ import { cutSegments } from "./warnings.js";
 const JOIN_SECONDS = 0.003;
 
 /** The voice that speaks, what of it is used, and what it says. */
-export interface Speaking extends Prepared {
+export interface Speaking extends Prepared<readonly Segment[] | AsyncIterable<IncomingSegment>> {
   readonly voice: string;
   readonly mode: Mode;
 }
@@ -53,10 +56,18 @@ export class Synthesis {
     let dispatchesPerToken = 0;
     let lmSubmits = 0;
     let at = 0;
-    for (const [index, segment] of segments.entries()) {
-      const report = (what: string, part: number) =>
-        options.onProgress?.({ what, done: index + part, total: segments.length });
-      const { tokens, stop, stats } = await this.tokensOf(segment, index, prompted, options, report);
+    const total = "length" in segments ? segments.length : Number.POSITIVE_INFINITY;
+    const report = (what: string, part: number) => {
+      const far = Number.isFinite(total) ? "" : `, ${(at / sampleRate).toFixed(1)} s of speech so far`;
+      options.onProgress?.({ what: `${what}${far}`, done: spoken.length + part, total });
+    };
+    if (!("length" in segments)) report("waiting for text", 0);
+    for await (const segment of segments) {
+      const index = spoken.length;
+      const { tokens, stop, stats } =
+        "waitedMs" in segment
+          ? await this.tokensOfStream(segment, index, prompted, options, report)
+          : await this.tokensOf(segment, index, prompted, options, report);
       times.lmPrefill += stats.prefillMs;
       times.lmDecode += stats.decodeMs;
       dispatchesPerToken ||= stats.dispatchesPerToken;
@@ -70,12 +81,13 @@ export class Synthesis {
       const audio = mel.length > 0 ? await this.samplesOf(mel, at, options) : new Float32Array();
       times.flow += vocoderStart - flowStart;
       times.vocoder += performance.now() - vocoderStart;
-      report("done", 1);
-
+      const textTokens = "waitedMs" in segment ? segment.textTokens : segment.ids.length;
+      if ("waitedMs" in segment) times.text = text + segment.waitedMs;
       at += audio.length;
-      const { length: textTokens } = segment.ids;
       spoken.push({ text: segment.text, textTokens, tokens: tokens.length, stop, samples: audio.length, audio });
+      report(Number.isFinite(total) ? "done" : "waiting for text", 0);
     }
+    if (spoken.length === 0) throw new InputError("text: nothing came that can be spoken; give at least one word");
     return {
       voice,
       mode,
@@ -94,17 +106,22 @@ export class Synthesis {
     };
   }
 
+  /** Most tokens of a segment: more than the flow has noise for could not be heard. */
+  private room({ promptToken }: Prompted): number {
+    const { noiseFrames } = this.stages.flow.config.solver;
+    return Math.floor(noiseFrames / this.config.tokenMelRatio) - promptToken.length;
+  }
+
   /** Text ids → speech ids. Every segment draws from a stream of its own. */
   private tokensOf(
-    { ids: textIds }: Prepared["segments"][number],
+    { ids: textIds }: Segment,
     index: number,
-    { promptTextIds, promptSpeechIds, promptToken }: Prompted,
+    prompted: Prompted,
     { seed = 0, greedy = false, compat, signal }: SpeakOptions,
     report: (what: string, part: number) => void,
   ): Promise<Generated> {
-    // More tokens than the flow has noise for could not be heard.
-    const room = Math.floor(this.stages.flow.config.solver.noiseFrames / this.config.tokenMelRatio);
-    const maxLen = room - promptToken.length;
+    const { promptTextIds, promptSpeechIds } = prompted;
+    const maxLen = this.room(prompted);
     const most = Math.min(maxLen, textIds.length * this.stages.lm.config.maxRatio);
     let count = 0;
     report("language model", 0);
@@ -123,6 +140,52 @@ export class Synthesis {
         report("language model", (0.5 * count) / most);
       },
     });
+  }
+
+  /** The same for ids that are still to come. Waiting for them is not the language model's time. */
+  private async tokensOfStream(
+    segment: IncomingSegment,
+    index: number,
+    prompted: Prompted,
+    { seed = 0, greedy = false, compat, signal }: SpeakOptions,
+    report: (what: string, part: number) => void,
+  ): Promise<Generated> {
+    const { promptTextIds, promptSpeechIds } = prompted;
+    const room = this.room(prompted);
+    const tokens: number[] = [];
+    const waitedBefore = segment.waitedMs;
+    const begun = performance.now();
+    const worked = () => performance.now() - begun - (segment.waitedMs - waitedBefore);
+    let prefillMs: number | undefined;
+    report("language model", 0);
+    const stream = this.stages.lm.generateStream({
+      promptTextIds,
+      promptSpeechIds,
+      text: segment.ids,
+      seed,
+      stream: `lm ${index}`,
+      greedy,
+      compatOfficial: !waysOf(compat).streamedTextWhole,
+      ...(signal ? { signal } : {}),
+    });
+    for (;;) {
+      const { value, done } = await stream.next();
+      if (done) {
+        const { stop, dispatchesPerToken, submits } = value;
+        const first = prefillMs ?? worked();
+        const stats = {
+          prefillMs: first,
+          decodeMs: worked() - first,
+          dispatchesPerToken,
+          submits,
+          tokens: tokens.length,
+        };
+        return { tokens: Int32Array.from(tokens.slice(0, room)), stop: tokens.length > room ? "length" : stop, stats };
+      }
+      prefillMs ??= worked();
+      tokens.push(...value);
+      report(`language model, ${tokens.length} tokens`, 0.3);
+    }
   }
 
   /** Speech ids [S] → mel [M, melBins], stretched in time when the speed is not 1. */

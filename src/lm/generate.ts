@@ -50,7 +50,8 @@ export interface Pace {
   readonly submitsInFlight: number;
 }
 
-const STOPS: Readonly<Record<number, Generated["stop"]>> = {
+/** Why the sampler says that speech ended. */
+export const STOPS: Readonly<Record<number, Generated["stop"]>> = {
   [DONE.eos]: "eos",
   [DONE.reserved]: "reserved",
   [DONE.fill]: "fill",

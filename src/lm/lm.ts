@@ -10,7 +10,13 @@ import { type Generated, type GenerateRequest, generate, promptOf } from "./gene
 import { loadQwen2 } from "./qwen2.js";
 import { nucleusOf, type Rules } from "./sampling.js";
 import { type Backbone, rowsOf, Session } from "./session.js";
-import { generateStream, type RecordedStream, streamLogits, type TextStreamRequest } from "./textStream.js";
+import {
+  generateStream,
+  type RecordedStream,
+  type StreamEnd,
+  streamLogits,
+  type TextStreamRequest,
+} from "./textStream.js";
 
 export interface LmOptions {
   /** Positions of the smallest segment of the key/value cache. */
@@ -94,7 +100,7 @@ export class LanguageModel {
   }
 
   /** Draws speech tokens for a text that comes bit by bit. See `TextStreamRequest`. */
-  generateStream(request: TextStreamRequest): AsyncGenerator<Int32Array, void> {
+  generateStream(request: TextStreamRequest): AsyncGenerator<Int32Array, StreamEnd> {
     return generateStream(this.backbone, request);
   }
 

@@ -6,6 +6,7 @@ import { DONE } from "../../kernels/draw.js";
 import { stopIds } from "../config.js";
 import { checkCancelled, DeviceError, InputError } from "../errors.js";
 import type { ResidentTensor } from "../gpu/tensor.js";
+import { type Generated, STOPS } from "./generate.js";
 import { type InterleaveInput, interleave } from "./interleave.js";
 import type { Rules } from "./sampling.js";
 import { type Backbone, rowsOf, Session } from "./session.js";
@@ -15,7 +16,15 @@ export interface TextStreamRequest extends InterleaveInput {
   readonly stream?: string;
   /** Most tokens per text id, the model's own ratio by default: a model that never ends would speak for ever. */
   readonly maxRatio?: number;
+  /** Take the best id instead of drawing. */
+  readonly greedy?: boolean;
   readonly signal?: AbortSignal;
+}
+
+/** What a stream ends with. */
+export interface StreamEnd extends Pick<Generated, "stop"> {
+  readonly dispatchesPerToken: number;
+  readonly submits: number;
 }
 
 /** A stream whose text is known: what was recorded of it is replayed. */
@@ -30,19 +39,19 @@ const POSITIONS = 6144;
 const LAST_RUN = 8;
 
 /**
- * Yields speech ids in runs, as they are chosen.
+ * Yields speech ids in runs, as they are chosen, and returns why they ended.
  * @throws InputError for ids the model has not, or when text and speech outgrow a session; CancelledError when the signal fires.
  * Either way, and when the caller stops early, everything is freed.
  */
 export async function* generateStream(
   backbone: Backbone,
   request: TextStreamRequest,
-): AsyncGenerator<Int32Array, void> {
+): AsyncGenerator<Int32Array, StreamEnd> {
   const { config, device } = backbone;
-  const { seed, stream = "lm", maxRatio = config.maxRatio, signal, compatOfficial = false } = request;
+  const { seed, stream = "lm", greedy = false, maxRatio = config.maxRatio, signal, compatOfficial = false } = request;
   const fill = stopIds(config)[2];
   const positions = Math.min(POSITIONS, config.maxPositions);
-  const base = { mode: "sample", maxLen: positions, seed, stream } as const;
+  const base = { mode: greedy ? "greedy" : "sample", maxLen: positions, seed, stream } as const;
   // Inside the text only the fill id may stop a run. Upstream masks the end id alone, and fails on the reserved one.
   const inside: Rules = { ...base, minLen: positions, maskedStops: compatOfficial ? 1 : 2 };
   const last: Rules = { ...base, minLen: 0, maskedStops: 0 };
@@ -74,6 +83,7 @@ export async function* generateStream(
       const encoder = device.gpu.createCommandEncoder({ label: "decoding a run" });
       for (let i = 0; i < steps; i++) session.encode(encoder);
       device.gpu.queue.submit([encoder.finish()]);
+      session.submits++;
     }
     const [, , step = 0, done = 0] = await readInts(session.state);
     checkCancelled(signal, "the language model");
@@ -88,11 +98,15 @@ export async function* generateStream(
   const readInts = async (tensor: ResidentTensor): Promise<Int32Array> =>
     new Int32Array((await device.readU32(tensor)).buffer);
 
+  const ended = (stop: Generated["stop"]): StreamEnd => {
+    const { dispatchesPerToken, submits } = session;
+    return { stop, dispatchesPerToken, submits };
+  };
   try {
     const blocks = interleave(config, { ...request, text: counted() });
     for (let answer: readonly number[] = []; ; ) {
       const { value: block, done: over } = await blocks.next(answer);
-      if (over) return;
+      if (over) return ended("eos");
       checkCancelled(signal, "the language model");
       const { rows, room } = block;
       hold(rowsOf(rows) + (room ?? 0));
@@ -122,8 +136,9 @@ export async function* generateStream(
       given += codes.length;
       session.accept(steps);
       if (codes.length > 0) yield codes.slice();
-      if (done !== DONE.running) return;
+      if (done !== DONE.running) return ended(STOPS[done] ?? "length");
     }
+    return ended("length");
   } finally {
     session.destroy();
   }

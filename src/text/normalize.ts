@@ -16,7 +16,8 @@ export interface NormalizeOptions {
   readonly frontend?: boolean;
 }
 
-const HAN = /[\u4e00-\u9fff]/;
+/** What makes a text Chinese. */
+export const HAN = /[\u4e00-\u9fff]/;
 const ONLY_PUNCTUATION = /^[\p{P}\p{S}]*$/u;
 
 /**

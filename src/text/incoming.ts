@@ -1,0 +1,225 @@
+/**
+ * Text that arrives bit by bit, cut where the bits before a cut can be read without those behind it. How it was cut on its way here
+ * changes nothing.
+ */
+import { CancelledError, checkCancelled, InputError } from "../errors.js";
+import { HAN, normalize, type TextNormalizer } from "./normalize.js";
+import type { Tokenizer } from "./tokenizer.js";
+import { LETTERS_AFTER_UNICODE_16 } from "./unicode.js";
+
+/** A segment whose ids come as its text does. */
+export interface IncomingSegment {
+  /** Its text and the number of its ids, so far; whole when `ids` has ended. */
+  readonly text: string;
+  readonly textTokens: number;
+  /** Milliseconds that were spent waiting for text, so far. */
+  readonly waitedMs: number;
+  readonly ids: AsyncIterable<number>;
+}
+
+export interface IncomingOptions {
+  readonly tokenizer: Tokenizer;
+  /**
+   * What reads numbers, dates and units of a sentence. With "none" nothing is rewritten and words are handed on one by one, as
+   * upstream does with what it is given; else whole sentences are.
+   */
+  readonly normalizer: "none" | ((sentence: string) => Promise<"none" | TextNormalizer>);
+  /** Most characters of the whole text. */
+  readonly maxCharacters: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A stretch of text, and whether a sentence ends with it. */
+interface Piece {
+  readonly text: string;
+  readonly ends: boolean;
+}
+
+/** A segment that has more ids than this ends with its sentence: the model was trained on sentences, not on hours. */
+const ENOUGH = 60;
+
+/** Characters after which a sentence is cut though its end has not come. */
+const MOST = 300;
+
+const CLOSING = "\"'”’」』）)\\]】》";
+
+/**
+ * Ends of sentences. An ASCII mark needs a blank behind it ("3.5", "a.m."), a Chinese one anything but more of its kind; the end of a
+ * line always counts.
+ */
+const SENTENCE_END = new RegExp(
+  `[.?!。？！]+[${CLOSING}]*(?=\\s)|[。？！][.?!。？！]*[${CLOSING}]*(?=[^.?!。？！${CLOSING}])|[\\r\\n]`,
+  "u",
+);
+
+/** Where the tokenizer always cuts: behind a letter or digit, before a blank or a mark that no contraction and no tag begins with. */
+const WORD_END = new RegExp(`(?<=(?![${LETTERS_AFTER_UNICODE_16}])[\\p{L}\\p{N}])(?=[ ,.;:?!，。、；：？！])`, "gu");
+
+const WORD = /[\p{L}\p{N}]/u;
+
+/**
+ * Yields segments of one or more sentences. Each must be read to its end before the next is asked for.
+ * @throws InputError for something that is no text or too much of it, CancelledError when the signal fires, even while no text comes
+ */
+export async function* incomingSegments(
+  text: AsyncIterable<string>,
+  options: IncomingOptions,
+): AsyncGenerator<IncomingSegment, void> {
+  const clock: Clock = { waitedMs: 0 };
+  const readings = readPieces(cutPieces(chunksOf(text, options, clock), options), options);
+  const next = async (): Promise<Reading | undefined> => (await readings.next()).value ?? undefined;
+  try {
+    for (let first = await next(); first; first = await next()) yield new Growing(first, next, clock);
+  } finally {
+    await readings.return();
+  }
+}
+
+class Growing implements IncomingSegment {
+  text = "";
+  textTokens = 0;
+  readonly ids: AsyncIterable<number>;
+
+  constructor(
+    first: Reading,
+    next: () => Promise<Reading | undefined>,
+    private readonly clock: Clock,
+  ) {
+    this.ids = this.read(first, next);
+  }
+
+  get waitedMs(): number {
+    return this.clock.waitedMs;
+  }
+
+  private async *read(first: Reading, next: () => Promise<Reading | undefined>): AsyncGenerator<number, void> {
+    for (let reading: Reading | undefined = first; reading; reading = await next()) {
+      this.text += reading.text;
+      this.textTokens += reading.ids.length;
+      yield* reading.ids;
+      if (reading.ends && this.textTokens > ENOUGH) return;
+    }
+  }
+}
+
+interface Clock {
+  waitedMs: number;
+}
+
+interface Reading extends Piece {
+  readonly ids: readonly number[];
+}
+
+/** What of the pieces is spoken, as ids. */
+async function* readPieces(
+  pieces: AsyncIterable<Piece>,
+  { tokenizer, normalizer }: IncomingOptions,
+): AsyncGenerator<Reading, void> {
+  let begun = false;
+  for await (const { text, ends } of pieces) {
+    // What stands before the first word would only be noise.
+    begun ||= WORD.test(text);
+    if (!begun) continue;
+    const spoken =
+      normalizer === "none" ? [text] : normalize(text, { tokenizer, normalizer: await normalizer(text), split: true });
+    // The normaliser strips what it is given; between sentences of one text stands a blank, but for Chinese ones.
+    const blank = /^\s/.test(text) && !/^\s/.test(spoken[0] ?? "") && !HAN.test(text) ? " " : "";
+    for (const [index, part] of spoken.entries()) {
+      const whole = index === 0 ? blank + part : part;
+      const ids = tokenizer.encode(whole);
+      if (ids.length > 0) yield { text: whole, ids, ends };
+    }
+  }
+}
+
+/** Sentences, and without a normaliser their words as soon as they are whole. */
+async function* cutPieces(chunks: AsyncIterable<string>, { normalizer }: IncomingOptions): AsyncGenerator<Piece, void> {
+  let held = "";
+  /** What stands for blanks and line ends at this place; undefined inside of a line. */
+  let lineStart: string | undefined = "";
+  for await (const chunk of chunks) {
+    held += chunk;
+    for (;;) {
+      if (lineStart !== undefined) {
+        held = held.replace(/^\s+/, "");
+        if (held === "") break;
+        held = lineStart + held;
+        lineStart = undefined;
+      }
+      const cut = sentenceEnd(held) ?? (normalizer === "none" ? wordEnd(held) : undefined);
+      if (!cut) break;
+      const text = held.slice(0, cut.at).trimEnd();
+      held = held.slice(cut.at);
+      if (/^[\r\n]/.test(held)) lineStart = " ";
+      if (text !== "") yield { text, ends: cut.ends };
+    }
+  }
+  const rest = held.trimEnd();
+  if (rest !== "") yield { text: rest, ends: true };
+}
+
+interface Cut {
+  readonly at: number;
+  readonly ends: boolean;
+}
+
+function sentenceEnd(held: string): Cut | undefined {
+  const found = SENTENCE_END.exec(held);
+  const at = found ? found.index + (/[\r\n]/.test(found[0]) ? 0 : found[0].length) : Number.POSITIVE_INFINITY;
+  if (found && at <= MOST) return { at, ends: true };
+  if (held.length <= MOST) return undefined;
+  const blank = held.slice(0, MOST).search(/\s\S*$/);
+  // Half a character is none.
+  const whole = /[\ud800-\udbff]/.test(held.charAt(MOST - 1)) ? MOST - 1 : MOST;
+  return { at: blank > 0 ? blank : whole, ends: false };
+}
+
+function wordEnd(held: string): Cut | undefined {
+  const last = [...held.matchAll(WORD_END)].at(-1);
+  return last && last.index > 0 ? { at: last.index, ends: false } : undefined;
+}
+
+/** The text as it comes, in a race with the signal. */
+async function* chunksOf(
+  text: AsyncIterable<string>,
+  { maxCharacters, signal }: IncomingOptions,
+  clock: Clock,
+): AsyncGenerator<string, void> {
+  const source = text[Symbol.asyncIterator]();
+  let characters = 0;
+  try {
+    for (;;) {
+      const begun = performance.now();
+      const { value, done } = await orCancelled(source.next(), signal);
+      clock.waitedMs += performance.now() - begun;
+      if (done) return;
+      if (typeof value !== "string")
+        throw new InputError(`text: a part of it is a ${typeof value}; a stream gives strings`);
+      characters += value.length;
+      if (characters > maxCharacters) {
+        throw new InputError(`text: more than ${maxCharacters} characters came in one stream; speak it in parts`);
+      }
+      yield value;
+    }
+  } finally {
+    // A source that waits for its own text answers late or never.
+    source.return?.()?.catch(() => undefined);
+  }
+}
+
+async function orCancelled<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  // Its failure after a cancellation is nobody's.
+  promise.catch(() => undefined);
+  checkCancelled(signal, "speaking");
+  if (!signal) return promise;
+  let stop = (): void => undefined;
+  const cancelled = new Promise<never>((_, reject) => {
+    stop = () => reject(new CancelledError("speaking was cancelled"));
+    signal.addEventListener("abort", stop, { once: true });
+  });
+  try {
+    return await Promise.race([promise, cancelled]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}

@@ -1,0 +1,157 @@
+/** Text that arrives bit by bit: where it is cut, and that its way here does not matter. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { CancelledError, InputError } from "../../src/errors.js";
+import { type IncomingOptions, incomingSegments } from "../../src/text/incoming.js";
+import { prepareText } from "../../src/text/text.js";
+import { loadTokenizer } from "../../src/text/tokenizer.js";
+import { tinyFiles } from "./qwen2.js";
+
+const tokenizer = loadTokenizer(tinyFiles());
+const base: IncomingOptions = { tokenizer, normalizer: "none", maxCharacters: 50_000 };
+/** Reads nothing in another way, but has whole sentences spoken. */
+const sentences: IncomingOptions = { ...base, normalizer: async () => (text) => text };
+
+async function* from(chunks: readonly string[]): AsyncGenerator<string> {
+  yield* chunks;
+}
+
+interface Read {
+  readonly text: string;
+  readonly ids: readonly number[];
+}
+
+async function read(chunks: readonly string[], options: IncomingOptions): Promise<Read[]> {
+  const all: Read[] = [];
+  for await (const segment of incomingSegments(from(chunks), options)) {
+    const ids: number[] = [];
+    for await (const id of segment.ids) ids.push(id);
+    expect(segment.textTokens).toBe(ids.length);
+    all.push({ text: segment.text, ids });
+  }
+  return all;
+}
+
+const words = fc.array(
+  fc.constantFrom(
+    ..."a|dog's|3.5|No.| |  |. |.|, |!|?! |...|\n|\r\n| \n |你好|，|。|？！|”|“|)|e\u0301|[laughter]|<strong>|</strong>|😀|é|:|'s".split(
+      "|",
+    ),
+  ),
+  { maxLength: 60 },
+);
+
+/** The same text, cut anywhere. */
+function cut(text: string, places: readonly number[]): string[] {
+  const at = [...new Set(places.map((place) => place % (text.length + 1)))].sort((a, b) => a - b);
+  return [0, ...at].map((start, i) => text.slice(start, at[i] ?? text.length));
+}
+
+describe("a text that arrives bit by bit", () => {
+  test("gives the same segments however it was cut on its way", async () => {
+    const property = fc.asyncProperty(words, fc.array(fc.nat(1000)), async (parts, places) => {
+      const text = parts.join("");
+      for (const options of [base, sentences]) {
+        const strip = (all: Read[]) => all.map(({ text, ids }) => [text, ids]);
+        expect(strip(await read(cut(text, places), options))).toEqual(strip(await read([text], options)));
+      }
+    });
+    await fc.assert(property, { numRuns: 300 });
+  });
+
+  test("word by word, has the ids of the whole", async () => {
+    const property = fc.asyncProperty(words, async (parts) => {
+      // A line's end is a blank, and a Chinese mark at a sentence's end is not joined to the word after it.
+      const text = parts
+        .join("")
+        .replace(/\s*[\r\n]\s*/g, " ")
+        .replace(/[。？！]/g, "，")
+        .trim();
+      const segments = await read([...text], base);
+      const spoken = segments.map((segment) => segment.text).join("");
+      expect(text.endsWith(spoken.trimEnd())).toBe(true);
+      expect(segments.flatMap(({ ids }) => ids)).toEqual(tokenizer.encode(spoken));
+    });
+    await fc.assert(property, { numRuns: 300 });
+  });
+
+  test("sentence by sentence, is read as a whole text is", async () => {
+    const text = "Hello there. It costs 3.50, or not?! 他说：“你好。”然后走了！ The end";
+    const segments = await read(text.split(/(?<= )/), sentences);
+    // As the whole is, where all of it is in one language.
+    const whole = (part: string) =>
+      prepareText(part, { tokenizer, normalizer: (same) => same }).map(({ text }) => text);
+    const parts = ["Hello there. It costs 3.50, or not?!", "他说：“你好。”然后走了！"].flatMap(whole);
+    expect(segments.map((segment) => segment.text).join("")).toBe([...parts, " The end."].join(""));
+  });
+
+  test("words are handed on before the sentence has ended, and none before it is whole", async () => {
+    const seen: string[] = [];
+    let sent = "";
+    async function* slow(): AsyncGenerator<string> {
+      for (const chunk of ["Hel", "lo wor", "ld, and ", "so"]) {
+        sent += chunk;
+        yield chunk;
+      }
+    }
+    for await (const { ids } of incomingSegments(slow(), base)) {
+      for await (const id of ids) seen.push(`${sent}|${tokenizer.decode([id])}`);
+    }
+    const at = (text: string) => seen.filter((line) => line.startsWith(`${text}|`)).map((line) => line.split("|")[1]);
+    expect(at("Hel")).toEqual([]);
+    expect(at("Hello wor").join("")).toBe("Hello");
+    expect(at("Hello world, and ").join("")).toBe(" world, and");
+    expect(at("Hello world, and so").join("")).toBe(" so");
+  });
+
+  test("a segment ends with a sentence once it is long enough, and a sentence without an end is cut", async () => {
+    const short = "One two three four five six seven. ";
+    const segments = await read([short.repeat(40)], sentences);
+    expect(segments.length).toBeGreaterThan(2);
+    for (const { ids, text } of segments.slice(0, -1)) {
+      expect(ids.length).toBeGreaterThan(60);
+      expect(text.endsWith(".")).toBe(true);
+    }
+    const endless = await read(["word ".repeat(300)], base);
+    expect(endless).toHaveLength(1);
+    expect(endless[0]?.text).toBe("word ".repeat(300).trimEnd());
+    const letters = await read(["😀a".repeat(400)], sentences);
+    expect(
+      letters
+        .map(({ text }) => text)
+        .join("")
+        .replaceAll(".", ""),
+    ).toBe("😀a".repeat(400));
+  });
+
+  test("nothing to speak is no segment", async () => {
+    for (const chunks of [[], [""], [" \n", "\n "], ["?!", "..."]]) {
+      for (const options of [base, sentences]) expect(await read(chunks, options)).toEqual([]);
+    }
+  });
+
+  test("what is no text, and too much of it, is refused", async () => {
+    const error = async (chunks: unknown[], options = base) => read(chunks as string[], options).catch((e: Error) => e);
+    expect(await error([7])).toEqual(new InputError("text: a part of it is a number; a stream gives strings"));
+    const much = await error(["one two. ", "three."], { ...base, maxCharacters: 10 });
+    expect(much).toMatchObject({ message: expect.stringContaining("more than 10 characters came in one stream") });
+  });
+
+  test("a signal ends the wait for text, and the source is told", async () => {
+    const controller = new AbortController();
+    let returned = false;
+    const silent: AsyncIterable<string> = {
+      [Symbol.asyncIterator]: () => ({
+        next: () => new Promise(() => undefined),
+        return: async () => {
+          returned = true;
+          return { value: undefined, done: true };
+        },
+      }),
+    };
+    const waiting = incomingSegments(silent, { ...base, signal: controller.signal }).next();
+    setTimeout(() => controller.abort(), 20);
+    await expect(waiting).rejects.toThrow(CancelledError);
+    expect(returned).toBe(true);
+  });
+});
