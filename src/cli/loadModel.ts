@@ -5,6 +5,8 @@ import type { Progress } from "../speech.js";
 import { interrupted } from "./interrupt.js";
 import { showProgress } from "./progress.js";
 
+const CLOCK_MS = 1000;
+
 export interface Hooks {
   /** Fires at Ctrl-C. */
   readonly signal: AbortSignal;
@@ -14,10 +16,20 @@ export interface Hooks {
 /** Shows how far `work` is, under a label, until it ends. */
 export function withProgress<T>(label: string, work: (hooks: Hooks) => Promise<T>): Promise<T> {
   const progress = showProgress(label);
+  let last: Progress | undefined;
+  const show = () => last && progress.update(last.done, last.total, last.what);
+  // Work that waits says nothing, and the time goes on.
+  const clock = setInterval(show, CLOCK_MS);
   return work({
     signal: interrupted,
-    onProgress: ({ what, done, total }) => progress.update(done, total, what),
-  }).finally(() => progress.stop());
+    onProgress: (now) => {
+      last = now;
+      show();
+    },
+  }).finally(() => {
+    clearInterval(clock);
+    progress.stop();
+  });
 }
 
 export interface LoadModelOptions {

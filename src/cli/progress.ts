@@ -9,7 +9,7 @@ const LINE_EVERY_MS = 5000;
 const TELLING = 0.03;
 
 export interface Progress {
-  /** @param done of `total`, in any unit */
+  /** @param done of `total`, in any unit; `total` is infinite while the end is not known */
   update(done: number, total: number, what: string): void;
   stop(): void;
 }
@@ -21,36 +21,43 @@ export function showProgress(label: string): Progress {
 }
 
 function bar(label: string, start: number): Progress {
-  const format = `${label} {bar} {percentage}% | {eta_formatted} left | {what}`;
-  const shown = new SingleBar(
-    { format, stream: process.stderr, hideCursor: true, etaBuffer: 100 },
-    Presets.shades_classic,
-  );
-  let started = false;
+  let shown: SingleBar | undefined;
   return {
     update(done, total, what) {
-      if (started) shown.update(done, { what });
+      if (shown) shown.update(done, { what });
       else if (performance.now() - start > QUIET_MS) {
+        const share = Number.isFinite(total) ? "{bar} {percentage}% | {eta_formatted} left" : "| {duration_formatted}";
+        const format = `${label} ${share} | {what}`;
+        shown = new SingleBar(
+          { format, stream: process.stderr, hideCursor: true, etaBuffer: 100 },
+          Presets.shades_classic,
+        );
         shown.start(total, done, { what });
-        started = true;
       }
     },
     stop() {
-      if (started) shown.stop();
+      shown?.stop();
     },
   };
 }
 
 function lines(label: string, start: number): Progress {
   let next = start + QUIET_MS;
+  let last = "";
   return {
     update(done, total, what) {
       const now = performance.now();
-      if (now < next || done <= 0 || done >= total) return;
+      if (now < next) return;
+      if (!Number.isFinite(total)) {
+        if (what !== last) process.stderr.write(`${label}: ${what}\n`);
+        last = what;
+      } else {
+        if (done <= 0 || done >= total) return;
+        const part = done / total;
+        const left = `about ${Math.ceil(((now - start) * (1 / part - 1)) / 1000)} s left`;
+        process.stderr.write(`${label}: ${Math.floor(100 * part)} %${part < TELLING ? "" : `, ${left}`} (${what})\n`);
+      }
       next = now + LINE_EVERY_MS;
-      const part = done / total;
-      const left = `about ${Math.ceil(((now - start) * (1 / part - 1)) / 1000)} s left`;
-      process.stderr.write(`${label}: ${Math.floor(100 * part)} %${part < TELLING ? "" : `, ${left}`} (${what})\n`);
     },
     stop() {},
   };

@@ -20,7 +20,7 @@ import {
 } from "./options.js";
 import { warn, writeStdout } from "./output.js";
 import { drawSpectrogram } from "./spectrogram.js";
-import { textOf } from "./textInput.js";
+import { incomingText, textOf } from "./textInput.js";
 import { addVoiceOptions, findVoice, namedVoice, type VoiceOptions, voiceOf } from "./voiceOptions.js";
 
 interface Options extends VoiceOptions {
@@ -28,6 +28,7 @@ interface Options extends VoiceOptions {
   readonly mode?: Mode;
   readonly instruct?: string;
   readonly textFile?: string;
+  readonly textStream?: boolean;
   readonly normalize: NormalizerName;
   readonly output: string;
   readonly seed: number;
@@ -48,6 +49,10 @@ export function registerSpeak(program: Command): void {
     )
     .argument("[text]", "the text; without it --text-file or stdin is read")
     .option("--text-file <file>", "read the text from a file")
+    .option(
+      "--text-stream",
+      "speak stdin while it comes; a line's end ends a sentence, and each is read as without this (with --normalize none every word goes to the model at once, unchanged, as upstream)",
+    )
     .addOption(normalizeOption())
     .option("--model <dir>", "a converted model folder, or an official release");
   addVoiceOptions(command)
@@ -73,7 +78,9 @@ export function registerSpeak(program: Command): void {
       if (options.output !== STDOUT) await requireWritable(options.output);
       if (options.spectrogram !== undefined) await requireWritable(options.spectrogram);
       const spoken = await speak(
-        await textOf(text, options.textFile, command),
+        options.textStream
+          ? incomingText(text, options.textFile, command)
+          : await textOf(text, options.textFile, command),
         options,
         globalOptions(command).adapter,
       );
@@ -94,7 +101,11 @@ interface Spoken {
   readonly memory: CosyVoice["memory"];
 }
 
-async function speak(text: string, options: Options, adapter: string | undefined): Promise<Spoken> {
+async function speak(
+  text: string | AsyncIterable<string>,
+  options: Options,
+  adapter: string | undefined,
+): Promise<Spoken> {
   const { seed, speed, normalize: normalizer, dtype, output, mode, instruct, compat } = options;
   checkRequest(text, { seed, speed });
   const model = modelFolder(options.model);

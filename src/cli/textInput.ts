@@ -1,4 +1,4 @@
-/** Where a command's text comes from: its argument, a file, or stdin. */
+/** Where a command's text comes from: its argument, a file, or stdin, whole or as it comes. */
 import type { Readable } from "node:stream";
 import type { Command } from "commander";
 import { FileError } from "../errors.js";
@@ -19,6 +19,33 @@ export async function textOf(
   if (textFile !== undefined) return readTextFile(textFile);
   if (process.stdin.isTTY) usage("there is no text; give it as an argument, with --text-file, or on stdin");
   return readStream(process.stdin);
+}
+
+/** Stdin as it comes, for a command that takes no other text then. */
+export function incomingText(
+  text: string | undefined,
+  textFile: string | undefined,
+  command: Command,
+): AsyncGenerator<string, void> {
+  if (text !== undefined || textFile !== undefined) {
+    command.error("error: --text-stream reads stdin; give no text and no --text-file");
+  }
+  if (process.stdin.isTTY) process.stderr.write("write what to say; Ctrl-D on a line of its own ends it\n");
+  return readChunks(process.stdin);
+}
+
+/** The text of a stream, bit by bit. @throws FileError when it is not UTF-8 */
+export async function* readChunks(stream: Readable): AsyncGenerator<string, void> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const decoded = (bytes?: Uint8Array): string => {
+    try {
+      return decoder.decode(bytes, { stream: bytes !== undefined });
+    } catch {
+      throw new FileError("stdin: not UTF-8 text");
+    }
+  };
+  for await (const chunk of stream as AsyncIterable<Buffer>) yield decoded(chunk);
+  yield decoded();
 }
 
 export async function readTextFile(path: string): Promise<string> {

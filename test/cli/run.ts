@@ -19,6 +19,8 @@ export interface Ran {
 
 export interface RunOptions {
   readonly input?: string;
+  /** stdin stays open after the input. */
+  readonly open?: boolean;
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Where stdout goes instead: a file, or "closed" for a pipe that nobody reads. */
@@ -48,7 +50,8 @@ export function cosyvoice(args: readonly string[], options: RunOptions = {}): Pr
     if (options.interrupt && stderr.includes(options.interrupt.at)) child.kill(options.interrupt.signal);
   });
   child.stdin.on("error", () => undefined);
-  child.stdin.end(options.input ?? "");
+  if (options.open) child.stdin.write(options.input ?? "");
+  else child.stdin.end(options.input ?? "");
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (status) => {
