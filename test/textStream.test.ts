@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CosyVoice, type Progress, type Voice } from "../src/index.js";
 import { adapterNames } from "./helpers/device.js";
 
-const TINY = fileURLToPath(new URL("../weights/tiny", import.meta.url));
+const TINY = fileURLToPath(new URL("./models/tiny", import.meta.url));
 const adapter = adapterNames.at(-1) as string;
 
 const bytes = (samples: Float32Array) => Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength);

@@ -12,7 +12,7 @@ import type { ListenOptions } from "../../src/listen.js";
 import { encodeVoice } from "../../src/voiceFile.js";
 import { cosyvoice } from "./run.js";
 
-const TINY = fileURLToPath(new URL("../../weights/tiny", import.meta.url));
+const TINY = fileURLToPath(new URL("../models/tiny", import.meta.url));
 const HEARING = fileURLToPath(new URL("../bundles/c/model", import.meta.url));
 const SUFFIX = ".voice.safetensors";
 
