@@ -46,8 +46,7 @@ The JSON holds texts by speaker and by way of speaking:
             "prompt_wav": "anna.wav", "prompt_text": "I am Anna."}}
 sft_inference speaks with the voice of the speaker's name, or with "voice" (a name or file); the others with the recording
 "prompt_wav" and its words "prompt_text", else with "voice", else with that of --prompt-wav or --voice. Paths are seen from the JSON.
-Run again, the same command makes only what is missing, failed, or made from other inputs.
-`;
+Run again, the same command makes only what is missing, failed, or made from other inputs.`;
 
 export function registerBatch(program: Command): void {
   const command = program
