@@ -18,38 +18,24 @@
 /** Whose ways are followed where they differ. */
 export type Compat = "official";
 
-export interface Ways {
-  readonly instructionMarked: boolean;
-  readonly instructionHeard: boolean;
-  readonly keptTranscriptNormalized: boolean;
-  readonly conversionPromptCut: boolean;
-  readonly recordingTrimmed: boolean;
-  readonly tagsKept: boolean;
-  readonly everyStopMasked: boolean;
-  readonly streamedTextWhole: boolean;
-}
+const WAYS = [
+  "instructionMarked",
+  "instructionHeard",
+  "keptTranscriptNormalized",
+  "conversionPromptCut",
+  "recordingTrimmed",
+  "tagsKept",
+  "everyStopMasked",
+  "streamedTextWhole",
+] as const;
 
-const OURS: Ways = {
-  instructionMarked: true,
-  instructionHeard: true,
-  keptTranscriptNormalized: true,
-  conversionPromptCut: true,
-  recordingTrimmed: true,
-  tagsKept: true,
-  everyStopMasked: true,
-  streamedTextWhole: true,
-};
+/** A row of the table each: true is our way. */
+export type Ways = Readonly<Record<(typeof WAYS)[number], boolean>>;
 
-const OFFICIAL: Ways = {
-  instructionMarked: false,
-  instructionHeard: false,
-  keptTranscriptNormalized: false,
-  conversionPromptCut: false,
-  recordingTrimmed: false,
-  tagsKept: false,
-  everyStopMasked: false,
-  streamedTextWhole: false,
-};
+const every = (ours: boolean) => Object.fromEntries(WAYS.map((way) => [way, ours])) as Ways;
+
+const OURS = every(true);
+const OFFICIAL = every(false);
 
 export function waysOf(compat: Compat | undefined): Ways {
   return compat === "official" ? OFFICIAL : OURS;

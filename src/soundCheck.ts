@@ -9,7 +9,7 @@ import { type Folder, readJson } from "./checkpoint/source.js";
 import type { CosyVoice } from "./cosyvoice.js";
 import { FileError } from "./errors.js";
 import { pearson } from "./parity/judge.js";
-import type { Progress } from "./speech.js";
+import type { SpeakOptions } from "./speech.js";
 
 /** Least Pearson correlation of the two log-mel spectrograms. */
 const ALIKE = 0.99;
@@ -24,13 +24,12 @@ export interface SoundCheck {
   readonly passed: boolean;
 }
 
-export interface SoundCheckOptions {
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: Progress) => void;
-}
-
 /** @param folder of the model. @throws FileError when it holds no sample of its voice */
-export async function soundCheck(tts: CosyVoice, folder: Folder, options: SoundCheckOptions = {}): Promise<SoundCheck> {
+export async function soundCheck(
+  tts: CosyVoice,
+  folder: Folder,
+  options: Pick<SpeakOptions, "signal" | "onProgress"> = {},
+): Promise<SoundCheck> {
   const { text, seed, sound } = await readSample(folder);
   const { sampleRate } = tts;
   if (sound.sampleRate !== sampleRate) {
@@ -39,8 +38,9 @@ export async function soundCheck(tts: CosyVoice, folder: Folder, options: SoundC
     );
   }
   const { samples } = await tts.speak(text, { seed, ...options });
-  const [here, there] = [samples, sound.samples].map((signal) => mel24k(signal, tts.config.mel, sampleRate));
-  const correlation = pearson(here as Float32Array, there as Float32Array);
+  const melOf = (signal: Float32Array) => mel24k(signal, tts.config.mel, sampleRate);
+  const [here, there] = [melOf(samples), melOf(sound.samples)] as const;
+  const correlation = pearson(here, there);
   return {
     text,
     correlation,
@@ -48,7 +48,7 @@ export async function soundCheck(tts: CosyVoice, folder: Folder, options: SoundC
     seconds: samples.length / sampleRate,
     expectedSeconds: sound.samples.length / sampleRate,
     // Speech that ends elsewhere says something else, however alike its beginning.
-    passed: here?.length === there?.length && correlation >= ALIKE,
+    passed: here.length === there.length && correlation >= ALIKE,
   };
 }
 

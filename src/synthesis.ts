@@ -112,29 +112,33 @@ export class Synthesis {
     return Math.floor(noiseFrames / this.config.tokenMelRatio) - promptToken.length;
   }
 
-  /** Text ids → speech ids. Every segment draws from a stream of its own. */
+  /** Whole or arriving, a segment has the same before it, and draws from a stream of its own. */
+  private requestOf(
+    index: number,
+    { promptTextIds, promptSpeechIds }: Prompted,
+    { seed = 0, greedy = false, signal }: SpeakOptions,
+  ) {
+    const cancel = signal ? { signal } : {};
+    return { promptTextIds, promptSpeechIds, seed, stream: `lm ${index}`, greedy, ...cancel };
+  }
+
+  /** Text ids → speech ids. */
   private tokensOf(
     { ids: textIds }: Segment,
     index: number,
     prompted: Prompted,
-    { seed = 0, greedy = false, compat, signal }: SpeakOptions,
+    options: SpeakOptions,
     report: (what: string, part: number) => void,
   ): Promise<Generated> {
-    const { promptTextIds, promptSpeechIds } = prompted;
     const maxLen = this.room(prompted);
     const most = Math.min(maxLen, textIds.length * this.stages.lm.config.maxRatio);
     let count = 0;
     report("language model", 0);
     return this.stages.lm.generate({
-      promptTextIds,
+      ...this.requestOf(index, prompted, options),
       textIds,
-      promptSpeechIds,
-      seed,
-      stream: `lm ${index}`,
-      greedy,
       maxLen,
-      compatOfficial: !waysOf(compat).everyStopMasked,
-      ...(signal ? { signal } : {}),
+      compatOfficial: !waysOf(options.compat).everyStopMasked,
       onTokens: (tokens) => {
         count += tokens.length;
         report("language model", (0.5 * count) / most);
@@ -147,10 +151,9 @@ export class Synthesis {
     segment: IncomingSegment,
     index: number,
     prompted: Prompted,
-    { seed = 0, greedy = false, compat, signal }: SpeakOptions,
+    options: SpeakOptions,
     report: (what: string, part: number) => void,
   ): Promise<Generated> {
-    const { promptTextIds, promptSpeechIds } = prompted;
     const room = this.room(prompted);
     const tokens: number[] = [];
     const waitedBefore = segment.waitedMs;
@@ -159,14 +162,9 @@ export class Synthesis {
     let prefillMs: number | undefined;
     report("language model", 0);
     const stream = this.stages.lm.generateStream({
-      promptTextIds,
-      promptSpeechIds,
+      ...this.requestOf(index, prompted, options),
       text: segment.ids,
-      seed,
-      stream: `lm ${index}`,
-      greedy,
-      compatOfficial: !waysOf(compat).streamedTextWhole,
-      ...(signal ? { signal } : {}),
+      compatOfficial: !waysOf(options.compat).streamedTextWhole,
     });
     for (;;) {
       const { value, done } = await stream.next();

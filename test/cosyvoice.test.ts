@@ -6,8 +6,8 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CosyVoice, type Progress } from "../src/index.js";
 import { adapterNames } from "./helpers/device.js";
+import { TINY } from "./helpers/tinyModel.js";
 
-const TINY = fileURLToPath(new URL("./models/tiny", import.meta.url));
 const adapter = adapterNames.at(-1) as string;
 
 const bytes = (samples: Float32Array) => Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength);

@@ -1,13 +1,12 @@
 /** `doctor --listen` in the library: a model that speaks its sample again passes, one that speaks something else does not. */
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { encodeWav } from "../src/audio/wav.js";
 import { CosyVoice } from "../src/index.js";
 import { soundCheck } from "../src/soundCheck.js";
 import { adapterNames } from "./helpers/device.js";
 import { memoryFolder } from "./helpers/memoryFiles.js";
+import { TINY } from "./helpers/tinyModel.js";
 
-const TINY = fileURLToPath(new URL("./models/tiny", import.meta.url));
 const text = "Yes.";
 
 describe("sound check", () => {

@@ -1,19 +1,18 @@
 /** `cosyvoice batch`: many texts to WAV files, in one go or in several. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { encodeWav } from "../audio/wav.js";
 import type { WeightDtype } from "../checkpoint/model.js";
 import type { CosyVoice } from "../cosyvoice.js";
 import { CancelledError, checkCancelled, InputError } from "../errors.js";
-import { asFileError } from "../platform/nodeFiles.js";
+import { makeFolder } from "../platform/nodeFiles.js";
 import { checkOptions, type Speech } from "../speech.js";
 import type { Voice } from "../voice.js";
 import { atomicWrite, requireWritable } from "./atomicWrite.js";
 import { type Candidate, type Item, readJobs } from "./batchJobs.js";
 import { type Result, Results } from "./batchResults.js";
 import { modelFolder } from "./boxedModel.js";
-import { type Hooks, loadModel, withProgress } from "./loadModel.js";
+import { type Hooks, loadModel, tellAdapter, withProgress } from "./loadModel.js";
 import {
   compatOption,
   dtypeOption,
@@ -21,11 +20,19 @@ import {
   globalOptions,
   type NormalizerName,
   normalizeOption,
-  positiveNumber,
-  wholeNumber,
+  seedOption,
+  speedOption,
 } from "./options.js";
 import { warn } from "./output.js";
-import { addVoiceOptions, findVoice, namedVoice, type VoiceOptions, voiceOf } from "./voiceOptions.js";
+import {
+  addVoiceOptions,
+  findVoice,
+  namedVoice,
+  promptTextOption,
+  requirePromptWav,
+  type VoiceOptions,
+  voiceOf,
+} from "./voiceOptions.js";
 import { VoicesFolder } from "./voicesFolder.js";
 
 interface Options extends VoiceOptions {
@@ -57,11 +64,11 @@ export function registerBatch(program: Command): void {
     .requiredOption("--out <dir>", "the folder for the WAV files and results.json; made when it is not there")
     .option("--model <dir>", "a converted model folder, or an official release (default: the model in the package)");
   addVoiceOptions(command)
-    .option("--prompt-text <text>", "the words of the recording, for zero-shot")
+    .addOption(promptTextOption())
     .addOption(normalizeOption())
     .addOption(compatOption())
-    .option("--seed <n>", "same seed, text, voice, model and adapter: same samples", wholeNumber, 0)
-    .option("--speed <x>", "0.5 to 2 times as fast", positiveNumber, 1)
+    .addOption(seedOption())
+    .addOption(speedOption())
     .addOption(dtypeOption())
     .option("--json", "print what results.json holds instead of the table")
     .addHelpText("after", JOBS)
@@ -80,12 +87,11 @@ export function registerBatch(program: Command): void {
 async function batch(jobs: string, options: Options, adapter: string | undefined): Promise<readonly Result[]> {
   const { out, seed, speed, normalize, dtype, compat, voice, promptWav, promptText } = options;
   checkOptions({ seed, speed });
-  if (promptText !== undefined && promptWav === undefined) {
-    throw new InputError("--prompt-text are the words of --prompt-wav, which is missing");
-  }
+  requirePromptWav(options);
   const given = { ...(voice && { voice }), ...(promptWav && { promptWav }), ...(promptText && { promptText }) };
   const read = await readJobs(jobs, given);
   await makeFolder(out);
+  await requireWritable(join(out, "results.json"));
   const model = modelFolder(options.model);
   const items = await withOwnVoices(read, model, options.voices);
   const results = await Results.open(out, jobs, items, { model, adapter, dtype, normalize, compat, seed, speed });
@@ -99,8 +105,7 @@ async function batch(jobs: string, options: Options, adapter: string | undefined
   const named = await findVoice({ ...given, ...(options.voices && { voices: options.voices }) }, model);
   const tts = await loadModel(model, { adapter, dtype, voice: namedVoice(named) });
   try {
-    const { name, driver, software } = tts.adapter;
-    process.stderr.write(`speaking on ${name} (${driver}${software ? ", a software GPU" : ""})\n`);
+    tellAdapter(tts);
     await withProgress("speaking", (hooks) => new Batch(tts, options, results, hooks).run(missing));
   } catch (error) {
     if (error instanceof CancelledError) {
@@ -200,15 +205,6 @@ async function withOwnVoices(items: readonly Item[], model: string, voices: stri
   const all: Item[] = [];
   for (const item of items) all.push({ ...item, voices: await Promise.all(item.voices.map(resolved)) });
   return all;
-}
-
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (error) {
-    throw asFileError(error, path);
-  }
-  await requireWritable(join(path, "results.json"));
 }
 
 function table(results: readonly Result[], folder: string): string {

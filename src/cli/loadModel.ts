@@ -49,3 +49,8 @@ export function loadModel(folder: string, { adapter, dtype, voice }: LoadModelOp
     }),
   );
 }
+
+/** A line for people: what the waiting is for, and that it is long on a CPU. */
+export function tellAdapter({ adapter: { name, driver, software } }: Pick<CosyVoice, "adapter">): void {
+  process.stderr.write(`speaking on ${name} (${driver}${software ? ", a software GPU" : ""})\n`);
+}

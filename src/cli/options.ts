@@ -35,6 +35,16 @@ export function compatOption(): Option {
   ] satisfies Compat[]);
 }
 
+export function seedOption(what = "text"): Option {
+  return new Option("--seed <n>", `same seed, ${what}, voice, model and adapter: same samples`)
+    .argParser(wholeNumber)
+    .default(0);
+}
+
+export function speedOption(): Option {
+  return new Option("--speed <x>", "0.5 to 2 times as fast").argParser(positiveNumber).default(1);
+}
+
 /** A whole number 0 .. 2^53. */
 export function wholeNumber(text: string): number {
   const value = Number(text);

@@ -7,7 +7,7 @@ import { checkRequest, type Speech } from "../speech.js";
 import { MODES, type Mode } from "../voice.js";
 import { atomicWrite, requireWritable } from "./atomicWrite.js";
 import { modelFolder } from "./boxedModel.js";
-import { loadModel, withProgress } from "./loadModel.js";
+import { loadModel, tellAdapter, withProgress } from "./loadModel.js";
 import {
   compatOption,
   dtypeOption,
@@ -15,13 +15,20 @@ import {
   globalOptions,
   type NormalizerName,
   normalizeOption,
-  positiveNumber,
-  wholeNumber,
+  seedOption,
+  speedOption,
 } from "./options.js";
 import { warn, writeStdout } from "./output.js";
 import { drawSpectrogram } from "./spectrogram.js";
 import { incomingText, textOf } from "./textInput.js";
-import { addVoiceOptions, findVoice, namedVoice, type VoiceOptions, voiceOf } from "./voiceOptions.js";
+import {
+  addVoiceOptions,
+  findVoice,
+  namedVoice,
+  promptTextOption,
+  type VoiceOptions,
+  voiceOf,
+} from "./voiceOptions.js";
 
 interface Options extends VoiceOptions {
   readonly model?: string;
@@ -56,13 +63,13 @@ export function registerSpeak(program: Command): void {
     .addOption(normalizeOption())
     .option("--model <dir>", "a converted model folder, or an official release");
   addVoiceOptions(command)
-    .option("--prompt-text <text>", "the words of the recording, for zero-shot")
+    .addOption(promptTextOption())
     .addOption(new Option("--mode <mode>", "what of the voice is used (default: what makes most of it)").choices(MODES))
     .option("--instruct <text>", "how to speak, in words: mode instruct")
     .addOption(compatOption())
     .option("-o, --output <file>", 'the WAV file to write; "-" for stdout', "speech.wav")
-    .option("--seed <n>", "same seed, text, voice, model and adapter: same samples", wholeNumber, 0)
-    .option("--speed <x>", "0.5 to 2 times as fast", positiveNumber, 1)
+    .addOption(seedOption())
+    .addOption(speedOption())
     .addOption(dtypeOption())
     .option("--spectrogram <file.png>", "also draw the speech as a log-mel spectrogram")
     .option("--json", "print one JSON object instead of the summary")
@@ -112,8 +119,7 @@ async function speak(
   const named = await findVoice(options, model);
   const tts = await loadModel(model, { adapter, dtype, voice: namedVoice(named) });
   try {
-    const { name, driver, software } = tts.adapter;
-    process.stderr.write(`speaking on ${name} (${driver}${software ? ", a software GPU" : ""})\n`);
+    tellAdapter(tts);
     const chosen = await voiceOf(tts, named);
     const speech = await withProgress("speaking", (hooks) =>
       tts.speak(text, {

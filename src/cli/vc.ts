@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { encodeWav } from "../audio/wav.js";
 import { atomicWrite, requireWritable } from "./atomicWrite.js";
 import { loadModel, withProgress } from "./loadModel.js";
-import { compatOption, example, globalOptions, wholeNumber } from "./options.js";
+import { compatOption, example, globalOptions, seedOption } from "./options.js";
 import { addVoiceOptions, findVoice, namedVoice, recording, type VoiceOptions, voiceOf } from "./voiceOptions.js";
 
 interface Options extends VoiceOptions {
@@ -23,7 +23,7 @@ export function registerVc(program: Command): void {
   addVoiceOptions(command)
     .addOption(compatOption())
     .option("-o, --output <file>", "the WAV file to write", "converted.wav")
-    .option("--seed <n>", "same seed, source, voice, model and adapter: same samples", wholeNumber, 0)
+    .addOption(seedOption("source"))
     .option("--json", "print one JSON object instead of a line")
     .addHelpText(
       "after",

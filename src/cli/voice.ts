@@ -18,7 +18,7 @@ import { withProgress } from "./loadModel.js";
 import { example, globalOptions } from "./options.js";
 import { warn } from "./output.js";
 import { type Broken, inFull, inShort, type Known, known, ownVoices, speakersOf } from "./voiceFacts.js";
-import { withFile } from "./voiceOptions.js";
+import { promptTextOption, withFile } from "./voiceOptions.js";
 import { unknownVoice, VoicesFolder, voicesOption } from "./voicesFolder.js";
 
 interface Options {
@@ -100,7 +100,7 @@ function registerAdd(group: Command): void {
     .argument("<name>", "what to call it")
     .argument("<recording.wav>", "the recording")
     .requiredOption("--model <dir>", "a model with a speech tokenizer and a speaker encoder")
-    .option("--prompt-text <text>", "the words of the recording, for zero-shot")
+    .addOption(promptTextOption())
     .option("--licence <text>", "a note: who may do what with this voice")
     .option("--no-trim", "keep the silence around the words")
     .addOption(voicesOption("-o, --voices <dir>"))

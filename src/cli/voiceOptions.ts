@@ -36,6 +36,18 @@ export function addVoiceOptions(command: Command): Command {
     );
 }
 
+/** Words of the recording that `--prompt-wav`, or `voice add`, names. */
+export function promptTextOption(): Option {
+  return new Option("--prompt-text <text>", "the words of the recording, for zero-shot");
+}
+
+/** @throws InputError for the words of a recording that is not given */
+export function requirePromptWav({ promptWav, promptText }: VoiceOptions): void {
+  if (promptText !== undefined && promptWav === undefined) {
+    throw new InputError("--prompt-text are the words of --prompt-wav, which is missing");
+  }
+}
+
 /**
  * The same options, with a voice of the user's own named by its file. Where the model has a speaker of that name, the model's speaks.
  * @throws InputError for a name that neither knows
@@ -67,9 +79,7 @@ export function namedVoice({ voice, promptWav }: VoiceOptions): string | undefin
 /** The voice to speak with; undefined for the model's first. */
 export async function voiceOf(tts: CosyVoice, options: VoiceOptions): Promise<string | Voice | undefined> {
   const { voice, promptWav, promptText, compat } = options;
-  if (promptText !== undefined && promptWav === undefined) {
-    throw new InputError("--prompt-text are the words of --prompt-wav, which is missing");
-  }
+  requirePromptWav(options);
   if (promptWav !== undefined) {
     return tts.listen(await recording(promptWav), {
       name: basename(promptWav),

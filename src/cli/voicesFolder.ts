@@ -1,10 +1,10 @@
 /** A user's own voices: a folder of files `NAME.voice.safetensors`. */
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Option } from "commander";
 import envPaths from "env-paths";
 import { InputError } from "../errors.js";
-import { asFileError, openFile } from "../platform/nodeFiles.js";
+import { asFileError, makeFolder, openFile } from "../platform/nodeFiles.js";
 import { readVoice, type StoredVoice } from "../voiceFile.js";
 
 const SUFFIX = ".voice.safetensors";
@@ -53,12 +53,8 @@ export class VoicesFolder {
     return readVoice(file).finally(() => file.close());
   }
 
-  async make(): Promise<void> {
-    try {
-      await mkdir(this.path, { recursive: true });
-    } catch (error) {
-      throw asFileError(error, this.path);
-    }
+  make(): Promise<void> {
+    return makeFolder(this.path);
   }
 
   /** @returns the file it removed. @throws InputError naming the voices there are */

@@ -61,6 +61,15 @@ export async function openFolder(path: string): Promise<Folder> {
   };
 }
 
+/** Makes a folder and those it lies in; one that is there is left alone. @throws FileError */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    throw asFileError(error, path);
+  }
+}
+
 export function createHasher(): Hasher {
   const hash = createHash("sha256");
   return {

@@ -8,9 +8,8 @@ import { openModel } from "../../src/checkpoint/model.js";
 import { jobsOf } from "../../src/cli/batchJobs.js";
 import { openFolder } from "../../src/platform/node.js";
 import { encodeVoice } from "../../src/voiceFile.js";
+import { TINY } from "../helpers/tinyModel.js";
 import { cosyvoice } from "./run.js";
-
-const TINY = fileURLToPath(new URL("../models/tiny", import.meta.url));
 
 const HEARING = fileURLToPath(new URL("../bundles/c/model", import.meta.url));
 

@@ -3,9 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, existsSync, openSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
-
-/** What speaks in these tests where no model is named: random weights, fast. */
-const tiny = fileURLToPath(new URL("../models/tiny", import.meta.url));
+import { TINY } from "../helpers/tinyModel.js";
 
 /** The program. */
 export const commandLine = fileURLToPath(new URL("../../dist/src/cli/main.js", import.meta.url));
@@ -35,7 +33,7 @@ export function cosyvoice(args: readonly string[], options: RunOptions = {}): Pr
   const fd = toFile ? openSync(options.stdout as string, "w") : undefined;
   const child = spawn(process.execPath, [commandLine, ...args], {
     ...(options.cwd ? { cwd: options.cwd } : {}),
-    env: { ...process.env, COSYVOICE_ADAPTER: "swiftshader", COSYVOICE_MODEL: tiny, ...options.env },
+    env: { ...process.env, COSYVOICE_ADAPTER: "swiftshader", COSYVOICE_MODEL: TINY, ...options.env },
     stdio: ["pipe", fd ?? "pipe", "pipe"],
   }) as ChildProcess & { readonly stdin: Writable; readonly stderr: Readable };
   if (fd !== undefined) closeSync(fd);

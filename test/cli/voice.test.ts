@@ -10,9 +10,9 @@ import { findVoice, voiceOf } from "../../src/cli/voiceOptions.js";
 import { VoicesFolder } from "../../src/cli/voicesFolder.js";
 import type { ListenOptions } from "../../src/listen.js";
 import { encodeVoice } from "../../src/voiceFile.js";
+import { TINY } from "../helpers/tinyModel.js";
 import { cosyvoice } from "./run.js";
 
-const TINY = fileURLToPath(new URL("../models/tiny", import.meta.url));
 const HEARING = fileURLToPath(new URL("../bundles/c/model", import.meta.url));
 const SUFFIX = ".voice.safetensors";
 

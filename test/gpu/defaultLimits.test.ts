@@ -1,5 +1,4 @@
 /** Everything runs with no more than what WebGPU grants every device. */
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { findAdapter, openFolder } from "#platform";
 import { openModel } from "../../src/checkpoint/model.js";
@@ -9,8 +8,7 @@ import { Device } from "../../src/gpu/device.js";
 import { LanguageModel } from "../../src/lm/lm.js";
 import { Vocoder } from "../../src/vocoder/vocoder.js";
 import { adapterNames } from "../helpers/device.js";
-
-const TINY = fileURLToPath(new URL("../models/tiny", import.meta.url));
+import { TINY } from "../helpers/tinyModel.js";
 
 test.each(adapterNames)(
   "the whole way from ids to samples on %s, with default limits and no optional feature",
