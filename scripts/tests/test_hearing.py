@@ -185,3 +185,44 @@ def test_codes_count_only_for_who_keeps_the_voices_time(runs, tmp_path):
         assert {data.group(meta) for meta in data.all if meta["speaker"] == "synthetic"} == {2}
     finally:
         stage.write_text(json.dumps(record))
+
+
+def test_a_voice_learns_other_speakers_from_a_hearing_run(runs):
+    from cosyvoice_torch.training import flow, vocoder
+    from cosyvoice_torch.training.run import Stage
+
+    voice, hearing = runs
+    stage = encode(hearing, processes=1)
+    assert stage.config["score"] == Stage.existing(hearing, "robust").record["counts"]["best"]["score"]
+    assert stage.done() and encode(hearing).record == stage.record
+    sizes = dict(input_width=16, width=16, heads=1, ffn=16, blocks=1, up_blocks=1, channels=16, estimator_heads=1, estimator_head_dim=16, mid_blocks=1)
+    recipe = {
+        "flow": sizes | {"also": "../hearing", "train": SETTINGS},
+        "vocoder": {"base": 16, "f0_width": 16, "crop": 8, "period_width": 1, "spectrum_width": 2, "also": "../hearing", "train": SETTINGS},
+    }
+    for module, inputs in ((flow, {"encode", "hearing/encode"}), (vocoder, {"features", "hearing/features"})):
+        made = module.build(voice, recipe)
+        train_items = made.dataset.split("train").items
+        assert {meta["speaker"] for meta in train_items} == {"synthetic", "synthetic-60-85", "synthetic-140-115"}
+        assert set(Stage(voice, made.objective.name, {}, made.inputs).inputs) == inputs
+        held = {meta["id"] for meta in made.dataset.all if meta["split"] != "train"}
+        assert held and not held & {meta["id"] for meta in train_items}
+        with torch.enable_grad():
+            assert train(voice, recipe, made.objective.name) == "done"
+    with pytest.raises(FileNotFoundError, match="no such run"):
+        flow.build(voice, {"flow": {"also": "../elsewhere"}})
+
+
+def test_each_joined_utterance_keeps_its_own_codes(runs):
+    from cosyvoice_torch.training.data import Dataset, Joined
+
+    voice, hearing = runs
+    encode(hearing, processes=1)
+    parts = [Dataset(run.path("features"), ["tokens", "speaker"], tokens=run.path("encode")) for run in (voice, hearing)]
+    joined = Joined(parts)
+    both = {meta["id"] for meta in parts[0].all} & {meta["id"] for meta in parts[1].all}
+    assert both
+    for i, meta in enumerate(joined.items):
+        place = next(n for n, other in enumerate(parts[meta["part"]].items) if other["id"] == meta["id"])
+        assert joined[i]["tokens"].equal(parts[meta["part"]][place]["tokens"])
+        assert joined[i]["speaker"].equal(speaker_vector(meta["speaker"]))

@@ -73,7 +73,9 @@ class Dataset:
         return self.items[i]
 
     def __getitem__(self, i: int) -> dict[str, Any]:
-        meta = self.items[i]
+        return self.item(self.items[i])
+
+    def item(self, meta: dict[str, Any]) -> dict[str, Any]:
         item: dict[str, Any] = {"id": meta["id"]}
         for field in self.fields:
             if field in SHARDED:
@@ -87,6 +89,20 @@ class Dataset:
                 self._speakers.setdefault(name, speaker_vector(name))
                 item[field] = self._speakers[name]
         return item
+
+
+class Joined(Dataset):
+    """The utterances of several datasets. A text that one of them holds out is trained on in none."""
+
+    def __init__(self, parts: list[Dataset]):
+        self.parts, self.fields = parts, parts[0].fields
+        held = {meta["id"] for part in parts for meta in part.all if meta["split"] != "train"}
+        every = [meta | {"part": number} for number, part in enumerate(parts) for meta in part.all]
+        self.all = [meta for meta in every if meta["split"] != "train" or meta["id"] not in held]
+        self.items = self.all
+
+    def item(self, meta: dict[str, Any]) -> dict[str, Any]:
+        return self.parts[meta["part"]].item(meta)
 
 
 class Batches:

@@ -1,4 +1,7 @@
-"""The encode stage: speech tokens of the whole corpus, by the trained tokenizer, into shards of `tokens` [S] i32."""
+"""
+The encode stage: speech tokens of the whole corpus, by the trained tokenizer, into shards of `tokens` [S] i32. In a hearing run
+the tokenizer is the robust one, which gives the codes of the voice.
+"""
 
 import multiprocessing
 import os
@@ -10,35 +13,40 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
+from ..speech_tokenizer import SpeechTokenizer
+from . import robust, tokenizer
 from .data import Dataset
 from .metrics import Report
 from .run import Run, Stage
 from .shards import Shards, write_shard_as
-from .tokenizer import TokenizerObjective, trained
 
 PIECE = 500
 
 
 @lru_cache(maxsize=1)
-def _loaded(folder: Path) -> tuple[TokenizerObjective, Dataset, dict[str, int]]:
+def _loaded(folder: Path) -> tuple[SpeechTokenizer, Dataset, dict[str, int]]:
     torch.set_num_threads(1)
-    data = Dataset(folder / "features", ["whisper", "mel"])
-    return trained(Run(folder))[0], data, {meta["id"]: i for i, meta in enumerate(data.items)}
+    run, data = Run(folder), Dataset(folder / "features", ["whisper"])
+    objective = robust.trained(run) if run.path("robust").exists() else tokenizer.trained(run)[0]
+    return objective.tokenizer, data, {meta["id"]: i for i, meta in enumerate(data.items)}
 
 
 @torch.inference_mode()
 def encode_piece(folder: Path, number: int, names: list[str]) -> Counter:
     """One shard; how often each code occurs in it. Utterances are batched by length: padding does not change codes."""
-    objective, data, index = _loaded(folder)
+    network, data, index = _loaded(folder)
     tokens, counts = {}, Counter()
     names = sorted(names, key=lambda name: data.items[index[name]]["frames"])
     for start in range(0, len(names), 16):
         group = names[start : start + 16]
-        items = [data[index[name]] | {"phonemes": torch.zeros(0, dtype=torch.long)} for name in group]
-        batch = objective.collate(items, torch.Generator(), False)
-        hidden = objective.tokenizer.quantizer.project_in(objective.tokenizer.encode(batch["whisper"], 4 * batch["codes"]))
-        for name, row, length in zip(group, objective.tokenizer.quantizer.ids(hidden), batch["codes"].tolist(), strict=True):
+        heard = [data[index[name]]["whisper"] for name in group]
+        lengths = [len(mel) // 4 for mel in heard]
+        padded = [F.pad(mel[: 4 * n], (0, 0, 0, 4 * (max(lengths) - n))) for mel, n in zip(heard, lengths, strict=True)]
+        encoded = network.encode(torch.stack(padded).transpose(1, 2).contiguous(), 4 * torch.tensor(lengths))
+        ids = network.quantizer.ids(network.quantizer.project_in(encoded))
+        for name, row, length in zip(group, ids, lengths, strict=True):
             tokens[name] = row[:length].int()
             counts.update(tokens[name].tolist())
     write_shard_as(folder / "encode" / "tokens" / f"{number:05d}.safetensors", tokens)
@@ -47,15 +55,16 @@ def encode_piece(folder: Path, number: int, names: list[str]) -> Counter:
 
 def encode(run: Run, processes: int = 0, restart: bool = False) -> Stage:
     """Tokens of every utterance that has none yet; all anew when the tokenizer has changed."""
-    features, tokenizer = Stage.existing(run, "features"), Stage.existing(run, "tokenizer")
-    best = tokenizer.record["counts"]["best"]
-    stage = Stage(run, "encode", {"tokenizer": best["file"], "score": best["score"], "begun": tokenizer.record["config_hash"]}, [features])
+    features = Stage.existing(run, "features")
+    made_by = Stage.existing(run, "robust" if run.path("robust").exists() else "tokenizer")
+    best = made_by.record["counts"]["best"]
+    stage = Stage(run, "encode", {"tokenizer": best["file"], "score": best["score"], "begun": made_by.record["config_hash"]}, [features])
     if stage.done() and not restart:
         return stage
     stale = bool(stage.record) and stage.record["config"] != stage.config
     stage.begin(restart or stale)
     ready = Shards(stage.folder, ["tokens"]).index["tokens"]
-    items = Dataset(features.folder, ["whisper", "mel"]).items
+    items = Dataset(features.folder, ["whisper"]).items
     todo = [meta["id"] for meta in items if meta["id"] not in ready]
     first = 1 + max((int(path.stem) for path in (stage.folder / "tokens").glob("*.safetensors")), default=-1)
     jobs = [(run.folder, first + i, todo[i * PIECE : (i + 1) * PIECE]) for i in range(-(-len(todo) // PIECE))]
@@ -75,7 +84,7 @@ def encode(run: Run, processes: int = 0, restart: bool = False) -> Stage:
         else:
             with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
                 follow(pool.map(encode_piece, *zip(*jobs, strict=True)))
-    stage.finish(usage(stage.folder, 3 ** tokenizer.record["config"]["dims"]))
+    stage.finish(usage(stage.folder, 3 ** made_by.config["dims"]))
     return stage
 
 

@@ -22,7 +22,7 @@ from ..config import FlowConfig, LmConfig, VocoderConfig
 from ..flow import Flow
 from ..lm import Qwen2LM
 from ..official_yaml import Sampling, official_yaml
-from ..onnx_writer import write_speaker, write_speech_tokenizer
+from ..onnx_writer import HALF_MAX, write_speaker, write_speech_tokenizer
 from ..release import Sizes
 from ..speaker import SpeakerEncoder
 from ..speech_tokenizer import SpeechTokenizer
@@ -35,8 +35,6 @@ from .recipe import table
 from .run import Run, write_atomically
 from .train import NAMES
 from .trainer import Objective
-
-HALF_MAX = 65504.0
 
 
 @dataclass
@@ -230,7 +228,7 @@ def export(run: Run, recipe: dict[str, Any], folder: Path) -> dict[str, Any]:
         inside("tokenizer", SpeechTokenizer) if "tokenizer" in parts else None,
     )
     if settings.hearing:
-        voice.speech_tokenizer, voice.speaker_encoder = networks(Run((run.folder / settings.hearing).resolve()))
+        voice.speech_tokenizer, voice.speaker_encoder = networks(run.beside(settings.hearing))
     files = write_voice(folder, voice, settings.half, settings.about)
     manifest = {"format": "cosyvoice-export-1", "files": files, "training": {name: said for name, (_, said) in parts.items()}}
     write_atomically(folder / "export.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")

@@ -15,7 +15,7 @@ from ..config import EstimatorConfig, FlowConfig
 from ..encoder import within
 from ..flow import Flow
 from .checkpoints import averaged_best
-from .data import Dataset
+from .data import Dataset, Joined
 from .recipe import training
 from .run import Run, Stage
 from .train import Training
@@ -48,6 +48,7 @@ class FlowSettings:
     prompt: float = 0.5  # share of utterances with the head of their own mel as a condition
     longest_prompt: float = 0.3  # of the utterance
     schedule: str = "uniform"  # of t; "cosine" is what upstream used before 2026
+    also: str = ""  # a hearing run, seen from this one, whose speakers it learns as well
 
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULES:
@@ -177,7 +178,7 @@ def trained(run: Run, best: int = 1) -> Flow:
 def build(run: Run, recipe: dict[str, Any]) -> Training:
     """`[flow]` and `[flow.train]` of the recipe. Codes of another tokenizer are another training."""
     settings, train = training(recipe, "flow", FlowSettings)
-    encode = Stage.existing(run, "encode")
-    objective = FlowObjective(settings, encode.record["counts"]["codes"], train.seed, str(encode.config.get("tokenizer", "")))
-    data = Dataset(run.path("features"), objective.fields(), tokens=encode.folder)
-    return Training(objective, data, train, [encode])
+    encodes = [Stage.existing(each, "encode") for each in (run, *([run.beside(settings.also)] if settings.also else []))]
+    objective = FlowObjective(settings, encodes[0].record["counts"]["codes"], train.seed, str(encodes[0].config.get("tokenizer", "")))
+    parts = [Dataset(stage.run.path("features"), objective.fields(), tokens=stage.folder) for stage in encodes]
+    return Training(objective, Joined(parts), train, encodes)

@@ -19,7 +19,7 @@ from ..speech_tokenizer import SpeechTokenizer
 from . import robust, speaker
 from .data import Dataset, speaker_vector
 from .recipe import training
-from .robust import Heard, RobustObjective, RobustSettings, of_voice
+from .robust import Heard, RobustObjective, RobustSettings
 from .run import Run, Stage, write_atomically
 from .teachers import keeps_time_of
 from .tokenizer import phoneme_error
@@ -96,7 +96,7 @@ def _vector(encoder: SpeakerEncoder, audio: Tensor) -> Tensor:
 
 def figures(run: Run, recipe: dict[str, Any], split: str = "test") -> dict[str, Any]:
     """Of what there is so far: the first tokenizer always, the robust one and the speaker encoder once they have validated."""
-    voice = of_voice(run, training(recipe, "robust", RobustSettings)[0])
+    voice = run.beside(training(recipe, "robust", RobustSettings)[0].voice)
     built = robust.build(run, recipe)
     data = built.dataset.split(split)
     tokenizers = {"first": trained_tokenizer(voice)[0].tokenizer}

@@ -8,7 +8,7 @@ their own), they must be read from the codes by the first tokenizer's decoder, w
 distortions most of the time.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,8 @@ class Heard(Dataset):
         """An index of GROUPS."""
         return 0 if meta["speaker"] == self.speaker else 1 if keeps_time_of(meta["speaker"]) == self.speaker else 2
 
-    def __getitem__(self, i: int) -> dict[str, Any]:
-        item, group = super().__getitem__(i), self.group(self.items[i])
+    def item(self, meta: dict[str, Any]) -> dict[str, Any]:
+        item, group = super().item(meta), self.group(meta)
         return item | {"group": group, "tokens": item["tokens"] if group < 2 else item["tokens"][:0]}
 
 
@@ -157,19 +157,9 @@ def decision_loss(hidden: Tensor, ids: Tensor, softness: float) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, wanted, reduction="sum") / len(hidden)
 
 
-def of_voice(run: Run, settings: RobustSettings) -> Run:
-    return Run((run.folder / settings.voice).resolve()) if settings.voice else run
-
-
-def data_of(run: Run, voice: Run) -> Heard:
-    features = Stage.existing(run, "features")
-    speaker = Stage.existing(voice, "corpus").config.get("teacher", "")
-    return Heard(features.folder, voice, Dataset(voice.path("features"), ["phonemes"]).phonemes, speaker)
-
-
 def made(run: Run, settings: RobustSettings) -> tuple[RobustObjective, Run]:
     """The objective, its encoder as the voice's tokenizer has it, and the voice's run."""
-    voice = of_voice(run, settings)
+    voice = run.beside(settings.voice)
     first, stage = trained_tokenizer(voice)
     origin = {**stage.record["counts"]["best"], "begun": stage.record["config_hash"]}
     if Stage.existing(voice, "encode").config["score"] != origin["score"]:
@@ -189,7 +179,6 @@ def build(run: Run, recipe: dict[str, Any]) -> Training:
 
 def trained(run: Run) -> RobustObjective:
     """As it validated best, in eval mode."""
-    config = Stage.existing(run, "robust").record["config"]
-    objective, _ = made(run, RobustSettings(**{f.name: config[f.name] for f in fields(RobustSettings)}))
+    objective, _ = made(run, Stage.existing(run, "robust").settings(RobustSettings))
     objective.load_state_dict(best_weights(run.path("robust")))
     return objective.eval().requires_grad_(False)

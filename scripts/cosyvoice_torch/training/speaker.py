@@ -9,7 +9,7 @@ In the ONNX file a norm that follows a convolution is folded into it. In trainin
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -188,8 +188,8 @@ class Voices(Dataset):
     def __init__(self, folder: Any):
         super().__init__(folder, ["audio"])
 
-    def __getitem__(self, i: int) -> dict[str, Any]:
-        return super().__getitem__(i) | {"speaker": self.items[i]["speaker"]}
+    def item(self, meta: dict[str, Any]) -> dict[str, Any]:
+        return super().item(meta) | {"speaker": meta["speaker"]}
 
 
 def build(run: Run, recipe: dict[str, Any]) -> Training:
@@ -203,9 +203,9 @@ def build(run: Run, recipe: dict[str, Any]) -> Training:
 
 def trained(run: Run) -> SpeakerEncoder:
     """As it validated best, folded."""
-    config = Stage.existing(run, "speaker").record["config"]
-    settings = SpeakerSettings(**{f.name: config[f.name] for f in fields(SpeakerSettings)})
-    heard = [person.split() for person in config["people"]]
+    stage = Stage.existing(run, "speaker")
+    settings = stage.settings(SpeakerSettings)
+    heard = [person.split() for person in stage.config["people"]]
     objective = SpeakerObjective(settings, [name for name, rate in heard if int(rate) == HEARD])
     objective.load_state_dict(best_weights(run.path("speaker")))
     return folded(objective.eval().encoder, settings.sizes)

@@ -6,7 +6,7 @@ The released tokenizer was trained with a speech recogniser's loss alone (CosyVo
 prosody, so the reconstruction stays.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -174,7 +174,7 @@ def build(run: Run, recipe: dict[str, Any]) -> Training:
 def trained(run: Run) -> tuple[TokenizerObjective, Stage]:
     """The tokenizer of a run as it validated best, in eval mode."""
     stage = Stage.existing(run, "tokenizer")
-    sizes = TokenizerSizes(**{f.name: stage.record["config"][f.name] for f in fields(TokenizerSizes)})
+    sizes = stage.settings(TokenizerSizes)
     objective = TokenizerObjective(sizes, stage.record["config"]["phonemes"])
     objective.load_state_dict(best_weights(stage.folder))
     return objective.eval(), stage

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..config import VocoderConfig
 from ..vocoder import Hift
 from .checkpoints import averaged_best
-from .data import Dataset
+from .data import Dataset, Joined
 from .discriminators import Discriminators, discriminator_loss, generator_loss
 from .recipe import training
 from .run import Run, Stage
@@ -41,6 +41,7 @@ class VocoderSettings:
     judged: int = 0  # crops of a batch that the discriminators see; 0: all
     period_width: int = 16
     spectrum_width: int = 16
+    also: str = ""  # a run, seen from this one, whose speakers it learns as well
 
 
 class VocoderObjective(Objective):
@@ -138,6 +139,6 @@ def trained(run: Run, best: int = 1) -> Hift:
 def build(run: Run, recipe: dict[str, Any]) -> Training:
     """`[vocoder]` and `[vocoder.train]` of the recipe, on the run's features."""
     settings, train = training(recipe, "vocoder", VocoderSettings)
-    features = Stage.existing(run, "features")
+    features = [Stage.existing(each, "features") for each in (run, *([run.beside(settings.also)] if settings.also else []))]
     objective = VocoderObjective(settings, train.seed)
-    return Training(objective, Dataset(features.folder, objective.fields()), train, [features])
+    return Training(objective, Joined([Dataset(stage.folder, objective.fields()) for stage in features]), train, features)
