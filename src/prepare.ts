@@ -9,11 +9,13 @@ import { prepareText, type Segment } from "./text/text.js";
 import type { Tokenizer } from "./text/tokenizer.js";
 import type { Wetext } from "./text/wetext/wetext.js";
 import { END_OF_PROMPT, type Mode, type Prompted, promptedBy, type Voice } from "./voice.js";
-import { shortTexts, unlikelyTranscript } from "./warnings.js";
+import { unlikelyTranscript } from "./warnings.js";
 
 export interface Prepared<Segments = readonly Segment[]> {
   readonly segments: Segments;
   readonly prompted: Prompted;
+  /** The words of the recording as the model reads them; empty in modes that speak after none. */
+  readonly transcript: string;
   readonly warnings: readonly string[];
 }
 
@@ -35,7 +37,7 @@ export async function prepare(
   const { tokenizer } = reader;
   const segments = prepareText(text, { tokenizer, normalizer: await normalizerFor(text, options, reader) });
   const { transcript, prompted, warnings } = await preparePrompt(voice, mode, options, reader);
-  return { segments, prompted, warnings: [...shortTexts(segments, transcript), ...warnings] };
+  return { segments, prompted, transcript, warnings };
 }
 
 /** Nothing of the text is read before its segments are asked for. */
@@ -52,17 +54,16 @@ export async function prepareStream(
     maxCharacters: MAX_CHARACTERS,
     ...(options.signal ? { signal: options.signal } : {}),
   });
-  const { prompted, warnings } = await preparePrompt(voice, mode, options, reader);
-  return { segments, prompted, warnings };
+  return { segments, ...(await preparePrompt(voice, mode, options, reader)) };
 }
 
-/** What stands before a text, whatever that will be; `transcript` as the model reads it, empty in modes that speak after none. */
+/** What stands before a text, whatever that will be. */
 export async function preparePrompt(
   voice: Voice,
   mode: Mode,
   options: SpeakOptions,
   reader: Reader,
-): Promise<Pick<Prepared, "prompted" | "warnings"> & { readonly transcript: string }> {
+): Promise<Omit<Prepared, "segments">> {
   const { config } = reader;
   const { words, ids } = await promptText(voice, mode, options, reader);
   const prompted = promptedBy(voice, mode, ids, config);

@@ -48,7 +48,7 @@ export interface SpokenSegment {
   readonly samples: number;
 }
 
-/** Milliseconds per stage, over all segments. */
+/** Milliseconds per stage, over all segments. The wait for a text that arrives bit by bit is none of them. */
 export interface Timings {
   readonly text: number;
   /** From the request to the first speech token, and from there to the last. */

@@ -16,7 +16,7 @@ import type { Segment } from "./text/text.js";
 import { changeSpeed } from "./vocoder/streaming.js";
 import type { Vocoder } from "./vocoder/vocoder.js";
 import type { Mode, Prompted } from "./voice.js";
-import { cutSegments } from "./warnings.js";
+import { cutSegments, shortTexts } from "./warnings.js";
 
 /** At the end of one segment and the start of the next the sound swells and fades for this long, so that no step is heard. */
 const JOIN_SECONDS = 0.003;
@@ -45,7 +45,7 @@ export class Synthesis {
    * @throws CancelledError when the signal fires, DeviceError when the GPU fails
    */
   async speak(
-    { voice, mode, segments, prompted, warnings }: Speaking,
+    { voice, mode, segments, prompted, transcript, warnings }: Speaking,
     options: SpeakOptions,
     text: number,
   ): Promise<Speech> {
@@ -55,6 +55,7 @@ export class Synthesis {
     const spoken: (SpokenSegment & { readonly audio: Float32Array })[] = [];
     let dispatchesPerToken = 0;
     let lmSubmits = 0;
+    let waited = 0;
     let at = 0;
     const total = "length" in segments ? segments.length : Number.POSITIVE_INFINITY;
     const report = (what: string, part: number) => {
@@ -82,7 +83,7 @@ export class Synthesis {
       times.flow += vocoderStart - flowStart;
       times.vocoder += performance.now() - vocoderStart;
       const textTokens = "waitedMs" in segment ? segment.textTokens : segment.ids.length;
-      if ("waitedMs" in segment) times.text = text + segment.waitedMs;
+      if ("waitedMs" in segment) waited = segment.waitedMs;
       at += audio.length;
       spoken.push({ text: segment.text, textTokens, tokens: tokens.length, stop, samples: audio.length, audio });
       report(Number.isFinite(total) ? "done" : "waiting for text", 0);
@@ -99,8 +100,8 @@ export class Synthesis {
       tokens: spoken.reduce((sum, { tokens }) => sum + tokens, 0),
       stop: spoken.find(({ stop }) => stop !== "eos")?.stop ?? "eos",
       segments: spoken.map(({ audio: _, ...segment }) => segment),
-      warnings: [...warnings, ...cutSegments(spoken)],
-      timings: { ...times, total: text + performance.now() - begun },
+      warnings: [...shortTexts(spoken, transcript), ...warnings, ...cutSegments(spoken)],
+      timings: { ...times, total: text + performance.now() - begun - waited },
       dispatchesPerToken,
       lmSubmits,
     };

@@ -1,14 +1,13 @@
 /** What is likely to be heard in speech, and why; nothing of it is an error. */
 import type { LmConfig } from "./config.js";
 import type { SpokenSegment } from "./speech.js";
-import type { Segment } from "./text/text.js";
 import { codePoints } from "./text/unicode.js";
 
 /** A text shorter than this share of the transcript before it loses words or gains some (upstream's rule for its own warning). */
 const LEAST_SHARE = 0.5;
 
 /** @param transcript as the model reads it */
-export function shortTexts(segments: readonly Segment[], transcript: string): string[] {
+export function shortTexts(segments: readonly { readonly text: string }[], transcript: string): string[] {
   const length = codePoints(transcript);
   const short = segments.filter(({ text }) => codePoints(text) < LEAST_SHARE * length);
   return short.length === 0

@@ -6,7 +6,7 @@ import type { SpeakOptions } from "../src/speech.js";
 import { Synthesis } from "../src/synthesis.js";
 import { loadTokenizer } from "../src/text/tokenizer.js";
 import { modeOf, type Voice, type VoicePrompt } from "../src/voice.js";
-import { cutSegments } from "../src/warnings.js";
+import { cutSegments, shortTexts } from "../src/warnings.js";
 import { qwen2Files } from "./text/qwen2.js";
 
 const tokenizer = loadTokenizer(qwen2Files());
@@ -104,8 +104,10 @@ describe("where the official ways differ from ours", () => {
 describe("warnings", () => {
   const transcript = "A transcript of forty characters, about.";
   const spoken = voice({ ...heard(60), transcript });
-  const warnings = async (text: string, from = spoken, options: SpeakOptions = {}) =>
-    (await prepared(text, from, options)).warnings;
+  const warnings = async (text: string, from = spoken, options: SpeakOptions = {}) => {
+    const { segments, transcript, warnings } = await prepared(text, from, options);
+    return [...shortTexts(segments, transcript), ...warnings];
+  };
 
   test("of a text less than half as long as the transcript, zero-shot alone", async () => {
     expect(await warnings("x".repeat(19))).toEqual([]);

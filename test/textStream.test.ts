@@ -1,6 +1,6 @@
 /** Speaking a text that arrives bit by bit, on the model of the package. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { CosyVoice, type Progress, type Voice } from "../src/index.js";
+import { CosyVoice, type Mode, type Progress, type Voice, type VoicePrompt } from "../src/index.js";
 import { adapterNames } from "./helpers/device.js";
 import { TINY } from "./helpers/tinyModel.js";
 
@@ -38,6 +38,28 @@ describe(`a text that streams in, on ${adapter}`, () => {
     expect(whole.lmSubmits).toBeGreaterThan(1);
     const other = await tts.speak(from("5:30 pm. Yes!"), { seed: 5 });
     expect(bytes(other.samples).equals(bytes(whole.samples))).toBe(false);
+  });
+
+  test("warns of less than half as much as the transcript, when it is known how much came", async () => {
+    const prompt = { ...(heard.prompt as VoicePrompt), transcript: "Hello to you all." };
+    const short = expect.stringMatching(/^"Yes\.": less than half as long as the transcript/);
+    const said = async (mode: Mode) =>
+      (await tts.speak(from("Y", "es."), { voice: { ...heard, prompt }, mode })).warnings;
+    expect(await said("zero-shot")).toContainEqual(short);
+    expect(await said("sft")).not.toContainEqual(short);
+  });
+
+  test("its wait is no part of the time it took", async () => {
+    const waits = async (ms: number) => {
+      async function* late(): AsyncGenerator<string> {
+        await new Promise((resolve) => setTimeout(resolve, ms));
+        yield "Yes.";
+      }
+      const begun = performance.now();
+      const { timings } = await tts.speak(late());
+      return performance.now() - begun - timings.total;
+    };
+    expect(await waits(1500)).toBeGreaterThan(1400);
   });
 
   test("is left as it is without the normaliser", async () => {

@@ -100,7 +100,9 @@ describe("the jobs", () => {
 });
 
 test("speaks every item, lists what failed, and goes on from there", async () => {
-  const { config } = await openModel(await openFolder(TINY));
+  const model = await openModel(await openFolder(TINY));
+  const { config } = model;
+  await model.close();
   const prompt = {
     tokens: Int32Array.from({ length: 6 }, (_, i) => i),
     mel: new Float32Array(6 * config.tokenMelRatio * config.mel.bins).fill(-6),
@@ -196,7 +198,9 @@ test("Ctrl-C leaves whole files, and the same command goes on", async () => {
   const args = ["batch", "jobs.json", "--out", "out", "--voice", "nobody"];
   const unknown = await cosyvoice(args, { cwd: folder });
   expect(unknown.stderr).toMatch(/^error: voice "nobody" is unknown/m);
-  const [voice = ""] = [...(await openModel(await openFolder(TINY))).voices];
+  const model = await openModel(await openFolder(TINY));
+  const [voice = ""] = model.voices;
+  await model.close();
   const stopped = await cosyvoice([...args.slice(0, 4), "--voice", voice], {
     cwd: folder,
     interrupt: { at: "speaking on", signal: "SIGINT" },
