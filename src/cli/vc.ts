@@ -2,12 +2,13 @@
 import type { Command } from "commander";
 import { encodeWav } from "../audio/wav.js";
 import { atomicWrite, requireWritable } from "./atomicWrite.js";
-import { loadModel, withProgress } from "./loadModel.js";
+import { modelFolder } from "./boxedModel.js";
+import { loadModel, tellAdapter, withProgress } from "./loadModel.js";
 import { compatOption, example, globalOptions, seedOption } from "./options.js";
 import { addVoiceOptions, findVoice, namedVoice, recording, type VoiceOptions, voiceOf } from "./voiceOptions.js";
 
 interface Options extends VoiceOptions {
-  readonly model: string;
+  readonly model?: string;
   readonly output: string;
   readonly seed: number;
   readonly json?: boolean;
@@ -19,7 +20,7 @@ export function registerVc(program: Command): void {
     .summary("speak a recording again in another voice")
     .description("Speak a recording again in another voice: its words, rhythm and melody, the other voice's timbre.")
     .argument("<source.wav>", "the recording")
-    .requiredOption("--model <dir>", "a model with a speech tokenizer");
+    .option("--model <dir>", "a model with a speech tokenizer (default: the model in the package)");
   addVoiceOptions(command)
     .addOption(compatOption())
     .option("-o, --output <file>", "the WAV file to write", "converted.wav")
@@ -27,15 +28,20 @@ export function registerVc(program: Command): void {
     .option("--json", "print one JSON object instead of a line")
     .addHelpText(
       "after",
-      example("cosyvoice vc me.wav --model CosyVoice2-0.5B-f16 --prompt-wav anna.wav -o anna-says.wav"),
+      example(
+        "cosyvoice vc me.wav",
+        "cosyvoice vc me.wav --model CosyVoice2-0.5B-f16 --prompt-wav anna.wav -o anna-says.wav",
+      ),
     )
     .action(async (source: string, options: Options, self: Command) => {
       await requireWritable(options.output);
       const sound = await recording(source);
       const { adapter } = globalOptions(self);
-      const named = await findVoice(options, options.model);
-      const tts = await loadModel(options.model, { adapter, voice: namedVoice(named) });
+      const model = modelFolder(options.model);
+      const named = await findVoice(options, model);
+      const tts = await loadModel(model, { adapter, voice: namedVoice(named) });
       try {
+        tellAdapter(tts);
         const target = await voiceOf(tts, named);
         const speech = await withProgress("converting", (hooks) =>
           tts.convert(sound, {

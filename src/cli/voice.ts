@@ -14,6 +14,7 @@ import { tokenizerOf } from "../tokenizerOf.js";
 import { modeOf, type Voice } from "../voice.js";
 import { encodeVoice } from "../voiceFile.js";
 import { atomicWrite, requireWritable } from "./atomicWrite.js";
+import { modelFolder } from "./boxedModel.js";
 import { withProgress } from "./loadModel.js";
 import { example, globalOptions } from "./options.js";
 import { warn } from "./output.js";
@@ -28,7 +29,6 @@ interface Options {
 }
 
 interface AddOptions extends Options {
-  readonly model: string;
   readonly promptText?: string;
   readonly licence?: string;
   readonly trim: boolean;
@@ -99,7 +99,10 @@ function registerAdd(group: Command): void {
     )
     .argument("<name>", "what to call it")
     .argument("<recording.wav>", "the recording")
-    .requiredOption("--model <dir>", "a model with a speech tokenizer and a speaker encoder")
+    .option(
+      "--model <dir>",
+      "a model with a speech tokenizer and a speaker encoder (default: the model in the package)",
+    )
     .addOption(promptTextOption())
     .option("--licence <text>", "a note: who may do what with this voice")
     .option("--no-trim", "keep the silence around the words")
@@ -137,7 +140,7 @@ async function add(
   await folder.make();
   await requireWritable(file);
   const transcript = promptText === undefined ? {} : { transcript: promptText };
-  return withModel(from, async (model) => {
+  return withModel(modelFolder(from), async (model) => {
     const voice = await withProgress("listening", async ({ signal }) =>
       hear(model, adapter, (listener) => listener.voice(sound, { name, trim, signal, ...transcript })),
     );

@@ -55,7 +55,7 @@ describe("bad usage ends with status 2 and one line", () => {
       'no stage is called "sing"; there are tokenizer,',
     ],
     [["voice", "sing"], "unknown command 'sing'"],
-    [["voice", "add", "anna", "a.wav"], "required option '--model <dir>' not specified"],
+    [["voice", "add", "anna"], "missing required argument"],
     [["speak", "hello", "--compat", "theirs"], "Allowed choices are official"],
     [["parity", "model"], "required option '--reference <bundle>' not specified"],
   ])("%j", async (args, message) => {
