@@ -111,6 +111,22 @@ def test_early_stop_after_validations_without_a_new_best(tmp_path):
     assert t.stage.status == "done"
 
 
+def test_scores_on_other_held_out_utterances_are_forgotten(tmp_path):
+    features(tmp_path / "features")
+    t = trainer(tmp_path, "t")
+    t.fit()
+    before = t.checkpoints.best()
+    again = trainer(tmp_path, "t", replace(SETTINGS, updates=32))
+    again.load()
+    assert before and again.checkpoints.best() == before
+    index = tmp_path / "features" / "index.jsonl"
+    index.write_text("".join(line + "\n" for line in index.read_text().splitlines() if '"u8"' not in line))
+    other = trainer(tmp_path, "t", replace(SETTINGS, updates=32))
+    other.load()
+    assert other.checkpoints.best() == []
+    assert other.fit() == "done" and len(other.checkpoints.best()) == 1
+
+
 def test_other_sizes_cannot_resume_a_training_but_more_updates_can(tmp_path):
     run = Run(tmp_path)
     Stage(run, "t", {"size": 1, "updates": 5}, grows=GROWS).begin()

@@ -56,6 +56,10 @@ class Checkpoints:
             loser.unlink()
         return not before or score < before[0][0]
 
+    def forget_best(self) -> None:
+        for _, path in self.best():
+            path.unlink()
+
 
 def read_metadata(path: Path) -> dict[str, str]:
     with safe_open(path, "pt") as f:

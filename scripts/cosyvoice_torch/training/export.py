@@ -44,6 +44,7 @@ class ExportSettings:
     about: str = "A voice trained from scratch."
     best: int = 3  # checkpoints of each training to average
     speaker: str = ""  # the corpus's name of the speaker, also the voice's
+    others: tuple[str, ...] = ()  # more speakers that flow and vocoder have learned, as further stored voices
     half: bool = True
     speech_tokenizer: bool = False  # part of the release: needed for cloning alone
     hearing: str = ""  # run, seen from this one, whose speech tokenizer and speaker encoder are part of the release
@@ -223,7 +224,7 @@ def export(run: Run, recipe: dict[str, Any], folder: Path) -> dict[str, Any]:
         inside("flow", Flow),
         inside("vocoder", Hift),
         parts["lm"][0].bpe.folder,
-        {settings.speaker: speaker_vector(settings.speaker)},
+        {name: speaker_vector(name) for name in (settings.speaker, *settings.others)},
         settings.sampling,
         inside("tokenizer", SpeechTokenizer) if "tokenizer" in parts else None,
     )

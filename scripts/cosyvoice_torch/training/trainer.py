@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from .checkpoints import Checkpoints
 from .data import Batches, Dataset
 from .metrics import Metrics, Report
-from .run import Stage
+from .run import Stage, fingerprint
 from .updates import interruptible, rate, seed_of, to_device
 
 GROWS = ("updates", "validate_every", "validate_batches", "keep_best", "keep_last", "patience", "log_every", "save_minutes", "threads", "loaders", "device")
@@ -206,6 +206,10 @@ class Trainer:
 
     # state -----------------------------------------------------------------------------------------------------------
 
+    def _held_out(self) -> str:
+        """What validation scores are of."""
+        return fingerprint([(meta["id"], meta["speaker"]) for batch in self.held for meta in map(self.valid.meta, batch)])
+
     def save(self) -> None:
         self.checkpoints.save(
             self.update,
@@ -218,6 +222,7 @@ class Trainer:
                 "update": self.update,
                 "stale": self.stale,
                 "skipped": self.skipped,
+                "held": self._held_out(),
                 "seconds": self.seconds,
             },
         )
@@ -235,6 +240,9 @@ class Trainer:
         self.update, self.stale, self.skipped, self.seconds = (state[k] for k in ("update", "stale", "skipped", "seconds"))
         if not self.batches.load(state["batches"]):
             print(f"{self.objective.name}: the data has changed since update {self.update}; a new epoch begins", flush=True)
+        if state.get("held", self._held_out()) != self._held_out():
+            print(f"{self.objective.name}: other utterances are held out than before, so earlier scores count no more", flush=True)
+            self.checkpoints.forget_best()
         self.metrics.rewind(self.update)
         self.metrics.restore(state["pending"])
         return True
