@@ -29,14 +29,21 @@ export interface IncomingOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A stretch of text, and whether a sentence ends with it. */
+/** A stretch of text. */
 interface Piece {
   readonly text: string;
-  readonly ends: boolean;
+  /** A segment that has more ids than this ends with it. */
+  readonly enough: number;
 }
 
-/** A segment that has more ids than this ends with its sentence: the model was trained on sentences, not on hours. */
+/** Ids after which a segment ends with its sentence: the model was trained on sentences, not on hours. */
 const ENOUGH = 60;
+
+/**
+ * Ids after which a segment ends with its word, for text that has no sentence's end. Of the 6144 positions of a session half a minute of
+ * a recording takes about 1000; so many ids, and the 20 tokens of speech that each may have, fit into the rest.
+ */
+const LONG = 4 * ENOUGH;
 
 /** Characters after which a sentence is cut though its end has not come. */
 const MOST = 300;
@@ -45,15 +52,23 @@ const CLOSING = "\"'”’」』）)\\]】》";
 
 /**
  * Ends of sentences. An ASCII mark needs a blank behind it ("3.5", "a.m."), a Chinese one anything but more of its kind; the end of a
- * line always counts.
+ * line always counts. A run of marks is tried from its first one only: from each, a long run would take its length squared.
  */
 const SENTENCE_END = new RegExp(
-  `[.?!。？！]+[${CLOSING}]*(?=\\s)|[。？！][.?!。？！]*[${CLOSING}]*(?=[^.?!。？！${CLOSING}])|[\\r\\n]`,
+  `(?<![.?!。？！])(?:[.?!。？！]+[${CLOSING}]*(?=\\s)|[.?!]*[。？！][.?!。？！]*[${CLOSING}]*(?=[^.?!。？！${CLOSING}]))|[\\r\\n]`,
   "u",
 );
 
+/**
+ * Ends of sentences of other scripts. Whoever reads a whole text does not cut at them, so they count only where a sentence must be cut
+ * somewhere.
+ */
+const OTHER_END = new RegExp(`[।؟…]+[${CLOSING}]*(?=\\s)`, "gu");
+
 /** Where the tokenizer always cuts: behind a letter or digit, before a blank or a mark that no contraction and no tag begins with. */
-const WORD_END = new RegExp(`(?<=(?![${LETTERS_AFTER_UNICODE_16}])[\\p{L}\\p{N}])(?=[ ,.;:?!，。、；：？！])`, "gu");
+const WORD_END = new RegExp(`(?<=(?![${LETTERS_AFTER_UNICODE_16}])[\\p{L}\\p{N}])(?=[ ,.;:?!，。、；：？！])`, "u");
+
+const MARK = /^[.?!。？！]/;
 
 const WORD = /[\p{L}\p{N}]/u;
 
@@ -97,7 +112,7 @@ class Growing implements IncomingSegment {
       this.text += reading.text;
       this.textTokens += reading.ids.length;
       yield* reading.ids;
-      if (reading.ends && this.textTokens > ENOUGH) return;
+      if (this.textTokens > reading.enough) return;
     }
   }
 }
@@ -116,7 +131,7 @@ async function* readPieces(
   { tokenizer, normalizer }: IncomingOptions,
 ): AsyncGenerator<Reading, void> {
   let begun = false;
-  for await (const { text, ends } of pieces) {
+  for await (const { text, enough } of pieces) {
     // What stands before the first word would only be noise.
     begun ||= WORD.test(text);
     if (!begun) continue;
@@ -127,7 +142,7 @@ async function* readPieces(
     for (const [index, part] of spoken.entries()) {
       const whole = index === 0 ? blank + part : part;
       const ids = tokenizer.encode(whole);
-      if (ids.length > 0) yield { text: whole, ids, ends };
+      if (ids.length > 0) yield { text: whole, ids, enough };
     }
   }
 }
@@ -146,16 +161,18 @@ async function* cutPieces(chunks: AsyncIterable<string>, { normalizer }: Incomin
         held = lineStart + held;
         lineStart = undefined;
       }
-      const cut = sentenceEnd(held) ?? (normalizer === "none" ? wordEnd(held) : undefined);
+      const cut = nextCut(held, normalizer === "none");
       if (!cut) break;
       const text = held.slice(0, cut.at).trimEnd();
       held = held.slice(cut.at);
       if (/^[\r\n]/.test(held)) lineStart = " ";
-      if (text !== "") yield { text, ends: cut.ends };
+      // A word with a mark behind it is not the last: the sentence's end is about to come.
+      const enough = cut.ends ? ENOUGH : MARK.test(held) ? Number.POSITIVE_INFINITY : LONG;
+      if (text !== "") yield { text, enough };
     }
   }
   const rest = held.trimEnd();
-  if (rest !== "") yield { text: rest, ends: true };
+  if (rest !== "") yield { text: rest, enough: ENOUGH };
 }
 
 interface Cut {
@@ -163,20 +180,29 @@ interface Cut {
   readonly ends: boolean;
 }
 
-function sentenceEnd(held: string): Cut | undefined {
-  const found = SENTENCE_END.exec(held);
-  const at = found ? found.index + (/[\r\n]/.test(found[0]) ? 0 : found[0].length) : Number.POSITIVE_INFINITY;
-  if (found && at <= MOST) return { at, ends: true };
-  if (held.length <= MOST) return undefined;
-  const blank = held.slice(0, MOST).search(/\s\S*$/);
-  // Half a character is none.
-  const whole = /[\ud800-\udbff]/.test(held.charAt(MOST - 1)) ? MOST - 1 : MOST;
-  return { at: blank > 0 ? blank : whole, ends: false };
+/** Where the text is cut next. It depends on nothing behind the cut and one character, so that how the text came changes nothing. */
+function nextCut(held: string, words: boolean): Cut | undefined {
+  // What is held may be long, and an end behind these would be too far.
+  const start = held.slice(0, MOST + 1);
+  const end = sentenceEnd(start) ?? Number.POSITIVE_INFINITY;
+  const word = (words ? WORD_END.exec(start)?.index : undefined) ?? Number.POSITIVE_INFINITY;
+  if (word < end) return { at: word, ends: false };
+  if (end <= MOST) return { at: end, ends: true };
+  return held.length > MOST ? forcedCut(held.slice(0, MOST)) : undefined;
 }
 
-function wordEnd(held: string): Cut | undefined {
-  const last = [...held.matchAll(WORD_END)].at(-1);
-  return last && last.index > 0 ? { at: last.index, ends: false } : undefined;
+function sentenceEnd(text: string): number | undefined {
+  const found = SENTENCE_END.exec(text);
+  return found ? found.index + (/[\r\n]/.test(found[0]) ? 0 : found[0].length) : undefined;
+}
+
+function forcedCut(text: string): Cut {
+  const other = [...text.matchAll(OTHER_END)].at(-1);
+  if (other) return { at: other.index + other[0].length, ends: true };
+  const blank = text.search(/\s\S*$/);
+  // Half a character is none.
+  const whole = /[\ud800-\udbff]$/.test(text) ? text.length - 1 : text.length;
+  return { at: blank > 0 ? blank : whole, ends: false };
 }
 
 /** The text as it comes, in a race with the signal. */

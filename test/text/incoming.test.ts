@@ -49,8 +49,10 @@ function cut(text: string, places: readonly number[]): string[] {
 
 describe("a text that arrives bit by bit", () => {
   test("gives the same segments however it was cut on its way", async () => {
-    const property = fc.asyncProperty(words, fc.array(fc.nat(1000)), async (parts, places) => {
-      const text = parts.join("");
+    // Repeated, a sentence is too long to wait for its end.
+    const times = fc.constantFrom(1, 1, 1, 30);
+    const property = fc.asyncProperty(words, times, fc.array(fc.nat(1000)), async (parts, times, places) => {
+      const text = [...parts, times > 1 ? "है। " : ""].join("").repeat(times);
       for (const options of [base, sentences]) {
         const strip = (all: Read[]) => all.map(({ text, ids }) => [text, ids]);
         expect(strip(await read(cut(text, places), options))).toEqual(strip(await read([text], options)));
@@ -112,9 +114,6 @@ describe("a text that arrives bit by bit", () => {
       expect(ids.length).toBeGreaterThan(60);
       expect(text.endsWith(".")).toBe(true);
     }
-    const endless = await read(["word ".repeat(300)], base);
-    expect(endless).toHaveLength(1);
-    expect(endless[0]?.text).toBe("word ".repeat(300).trimEnd());
     const letters = await read(["😀a".repeat(400)], sentences);
     expect(
       letters
@@ -123,6 +122,39 @@ describe("a text that arrives bit by bit", () => {
         .replaceAll(".", ""),
     ).toBe("😀a".repeat(400));
   });
+
+  test("a segment ends with a word when no sentence's end comes, and nothing of the text is lost", async () => {
+    const text = "word ".repeat(3000).trimEnd();
+    for (const options of [base, sentences]) {
+      const segments = await read([text], options);
+      // A session has room for so many, their speech and a recording.
+      for (const { ids } of segments) expect(ids.length).toBeLessThan(240 + 300);
+      for (const { ids, text } of segments.slice(0, -1)) {
+        expect(ids.length).toBeGreaterThan(240);
+        expect(text).toMatch(/word\.?$/);
+      }
+      const said = segments.map((segment) => segment.text).join("");
+      expect(said.replaceAll(".", "")).toBe(text);
+    }
+  });
+
+  test("a sentence that must be cut is cut at an end of another script", async () => {
+    const question = "यह एक लंबा वाक्य है। ".repeat(20);
+    const [first] = await read([question], sentences);
+    expect(first?.text).toMatch(/है।\.$/);
+  });
+
+  test("a long run of marks takes no longer than other text", async () => {
+    const begun = performance.now();
+    for (const options of [base, sentences]) {
+      for (const mark of [".", "。", ".。", '."', " "]) {
+        const run = mark.repeat(49_990 / mark.length);
+        expect((await read([`One${run}`], options))[0]?.text).toMatch(/^One/);
+        await read([...`One${run.slice(0, 5000)}`], options);
+      }
+    }
+    expect(performance.now() - begun).toBeLessThan(10_000);
+  }, 600_000);
 
   test("nothing to speak is no segment", async () => {
     for (const chunks of [[], [""], [" \n", "\n "], ["?!", "..."]]) {
