@@ -55,7 +55,7 @@ export class Synthesis {
     const spoken: (SpokenSegment & { readonly audio: Float32Array })[] = [];
     let dispatchesPerToken = 0;
     let lmSubmits = 0;
-    let waited = 0;
+    let arriving: IncomingSegment | undefined;
     let at = 0;
     const total = "length" in segments ? segments.length : Number.POSITIVE_INFINITY;
     const report = (what: string, part: number) => {
@@ -83,12 +83,14 @@ export class Synthesis {
       times.flow += vocoderStart - flowStart;
       times.vocoder += performance.now() - vocoderStart;
       const textTokens = "waitedMs" in segment ? segment.textTokens : segment.ids.length;
-      if ("waitedMs" in segment) waited = segment.waitedMs;
+      if ("waitedMs" in segment) arriving = segment;
       at += audio.length;
       spoken.push({ text: segment.text, textTokens, tokens: tokens.length, stop, samples: audio.length, audio });
       report(Number.isFinite(total) ? "done" : "waiting for text", 0);
     }
     if (spoken.length === 0) throw new InputError("text: nothing came that can be spoken; give at least one word");
+    // Behind the last segment the end of the text was waited for.
+    const waited = arriving?.waitedMs ?? 0;
     return {
       voice,
       mode,
