@@ -42,7 +42,7 @@ export class Synthesis {
 
   /**
    * @param text milliseconds that making the segments took
-   * @throws CancelledError when the signal fires, DeviceError when the GPU fails
+   * @throws InputError for a voice after which nothing can be spoken, CancelledError when the signal fires, DeviceError when the GPU fails
    */
   async speak(
     { voice, mode, segments, prompted, transcript, warnings }: Speaking,
@@ -50,6 +50,7 @@ export class Synthesis {
     text: number,
   ): Promise<Speech> {
     const begun = performance.now();
+    this.requireRoom(voice, prompted);
     const { sampleRate } = this.config;
     const times = { text, lmPrefill: 0, lmDecode: 0, flow: 0, vocoder: 0 };
     const spoken: (SpokenSegment & { readonly audio: Float32Array })[] = [];
@@ -113,6 +114,15 @@ export class Synthesis {
   private room({ promptToken }: Prompted): number {
     const { noiseFrames } = this.stages.flow.config.solver;
     return Math.floor(noiseFrames / this.config.tokenMelRatio) - promptToken.length;
+  }
+
+  private requireRoom(voice: string, prompted: Prompted): void {
+    const room = this.room(prompted);
+    if (room > 0) return;
+    const { length } = prompted.promptToken;
+    throw new InputError(
+      `voice ${JSON.stringify(voice)}: its recording has ${length} speech tokens, and with ${length + room} or more the flow has no room for speech; make the voice of a recording of 3 to 10 s`,
+    );
   }
 
   /** Whole or arriving, a segment has the same before it, and draws from a stream of its own. */

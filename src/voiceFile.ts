@@ -3,11 +3,12 @@
  * [frames, melBins]; words about it in the header.
  */
 
+import { MAX_SECONDS } from "./audio/recording.js";
 import { printable } from "./checkpoint/printable.js";
 import { openSafetensors, safetensorsHeader } from "./checkpoint/safetensors.js";
 import type { RandomAccessFile } from "./checkpoint/source.js";
 import { readAll } from "./checkpoint/tensor.js";
-import type { FlowConfig } from "./config.js";
+import type { Config, FlowConfig } from "./config.js";
 import { FileError } from "./errors.js";
 import type { Voice } from "./voice.js";
 
@@ -15,6 +16,8 @@ const FORMAT = "cosyvoice-webgpu-voice-1";
 
 /** Bytes: half a minute of mel is 0.5 MB. */
 const MAX_BYTES = 1 << 24;
+/** Seconds that a recording's length in tokens may be above that of the longest: silence is appended to what is trimmed. */
+const SPARE_SECONDS = 1;
 /** Characters of each fact. */
 const MAX_WORDS = 10_000;
 
@@ -92,10 +95,14 @@ export async function readVoice(file: RandomAccessFile): Promise<StoredVoice> {
 }
 
 /**
- * A voice that a model can speak with. @param ratio mel frames per speech token
- * @throws FileError for a file that is no voice, is damaged, or was made for a model of other sizes
+ * A voice that a model can speak with.
+ * @throws FileError for a file that is no voice, is damaged, holds too long a recording, or was made for a model of other sizes
  */
-export async function decodeVoice(file: RandomAccessFile, flow: FlowConfig, ratio: number): Promise<StoredVoice> {
+export async function decodeVoice(
+  file: RandomAccessFile,
+  flow: FlowConfig,
+  { tokenMelRatio: ratio, tokenRate }: Pick<Config, "tokenMelRatio" | "tokenRate">,
+): Promise<StoredVoice> {
   const stored = await readVoice(file);
   const { embedding, prompt } = stored.voice;
   if (embedding.length !== flow.speakerWidth) {
@@ -110,6 +117,12 @@ export async function decodeVoice(file: RandomAccessFile, flow: FlowConfig, rati
   if (unknown || tokens.length === 0 || mel.length % flow.melBins !== 0 || apart > ratio) {
     throw new FileError(
       `${file.name}: ${tokens.length} speech tokens of up to ${flow.codes - 1} and ${mel.length} mel values do not fit the model; make the voice with this model`,
+    );
+  }
+  const seconds = tokens.length / tokenRate;
+  if (seconds > MAX_SECONDS + SPARE_SECONDS) {
+    throw new FileError(
+      `${file.name}: a recording of ${seconds.toFixed(1)} s, at most ${MAX_SECONDS} s; make the voice of the best 3 to 10 s`,
     );
   }
   return stored;

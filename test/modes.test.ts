@@ -7,6 +7,7 @@ import { aligned, modeOf, promptedBy } from "../src/voice.js";
 import { decodeVoice, encodeVoice } from "../src/voiceFile.js";
 import { adapterNames } from "./helpers/device.js";
 import { memoryFile } from "./helpers/memoryFiles.js";
+import { TINY } from "./helpers/tinyRelease.js";
 
 const HEARING = fileURLToPath(new URL("./bundles/c/model", import.meta.url));
 const adapter = adapterNames.at(-1) as string;
@@ -71,6 +72,20 @@ describe("what a mode takes of a voice", () => {
   });
 });
 
+test("a voice file of a longer recording than can be heard is refused", async () => {
+  const { flow } = TINY;
+  if (!flow) throw new Error("the model has a flow");
+  const decoded = (seconds: number) => {
+    const tokens = new Int32Array(seconds * TINY.tokenRate);
+    const mel = new Float32Array(tokens.length * TINY.tokenMelRatio * flow.melBins);
+    const voice = { name: "long", embedding: new Float32Array(flow.speakerWidth), prompt: { tokens, mel } };
+    const bytes = encodeVoice(voice, flow.melBins, { name: "long" });
+    return decodeVoice(memoryFile(bytes, "long.voice.safetensors"), flow, TINY);
+  };
+  expect((await decoded(30)).voice.prompt?.tokens.length).toBe(750);
+  await expect(decoded(40)).rejects.toThrow("long.voice.safetensors: a recording of 40.0 s, at most 30 s; make");
+});
+
 describe(`a voice made of a recording, on ${adapter}`, () => {
   let tts: CosyVoice;
   let voice: Voice;
@@ -114,16 +129,16 @@ describe(`a voice made of a recording, on ${adapter}`, () => {
 
   test("survives a file, and a damaged file is refused", async () => {
     const facts = { name: "glide", transcript: "Ah.", licence: "CC0", seconds: 0.6 };
-    const { flow, tokenMelRatio, mel } = tts.config;
+    const { flow, mel } = tts.config;
     if (!flow) throw new Error("the model has a flow");
     const bytes = encodeVoice(voice, mel.bins, facts);
-    const stored = await decodeVoice(memoryFile(bytes, "glide.voice.safetensors"), flow, tokenMelRatio);
+    const stored = await decodeVoice(memoryFile(bytes, "glide.voice.safetensors"), flow, tts.config);
     expect(stored).toEqual({ facts, voice: { ...voice, kept: true } });
-    const other = decodeVoice(memoryFile(bytes, "v"), { ...flow, codes: 1 }, tokenMelRatio);
+    const other = decodeVoice(memoryFile(bytes, "v"), { ...flow, codes: 1 }, tts.config);
     await expect(other).rejects.toThrow("make the voice with this model");
     const nan = bytes.slice();
     new DataView(nan.buffer).setFloat32(8 + Number(new DataView(nan.buffer).getBigUint64(0, true)), Number.NaN, true);
-    await expect(decodeVoice(memoryFile(nan, "v"), flow, tokenMelRatio)).rejects.toThrow("is NaN");
-    await expect(decodeVoice(memoryFile(bytes.slice(0, -4), "v"), flow, tokenMelRatio)).rejects.toThrow("lie outside");
+    await expect(decodeVoice(memoryFile(nan, "v"), flow, tts.config)).rejects.toThrow("is NaN");
+    await expect(decodeVoice(memoryFile(bytes.slice(0, -4), "v"), flow, tts.config)).rejects.toThrow("lie outside");
   });
 });

@@ -99,6 +99,16 @@ describe("where the official ways differ from ours", () => {
     await synthesis.speak(speaking, official, 0);
     expect(asked).toEqual([false, true]);
   });
+
+  test("nothing is spoken after a recording that leaves no room", async () => {
+    const flow = { config: { solver: { noiseFrames: 1000 } } };
+    const synthesis = new Synthesis({ lm: {}, flow, vocoder: {} } as never, config);
+    const long = voice({ ...heard(500), transcript: "word ".repeat(100) });
+    const speaking = { voice: "anna", mode: "zero-shot", ...(await prepared("Hello there.", long)) } as const;
+    await expect(synthesis.speak(speaking, {}, 0)).rejects.toThrow(
+      'voice "anna": its recording has 500 speech tokens, and with 500 or more the flow has no room',
+    );
+  });
 });
 
 describe("warnings", () => {

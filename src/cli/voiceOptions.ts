@@ -89,9 +89,9 @@ export async function voiceOf(tts: CosyVoice, options: VoiceOptions): Promise<st
     });
   }
   if (voice === undefined || !isVoiceFile(voice)) return voice;
-  const { flow, tokenMelRatio } = tts.config;
+  const { flow } = tts.config;
   if (!flow) throw new InputError(`${voice}: the model has no flow to speak it with`);
-  return (await withFile(voice, (file) => decodeVoice(file, flow, tokenMelRatio))).voice;
+  return (await withFile(voice, (file) => decodeVoice(file, flow, tts.config))).voice;
 }
 
 export function recording(path: string): Promise<Sound> {
