@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from cosyvoice_torch.training.checkpoints import average, best_weights
+from cosyvoice_torch.training.checkpoints import average, averaged_best, best_weights, recorded_best
 from cosyvoice_torch.training.data import Batches, Dataset
 from cosyvoice_torch.training.metrics import read_metrics
 from cosyvoice_torch.training.run import Run, Stage, StageChanged
@@ -124,7 +124,20 @@ def test_scores_on_other_held_out_utterances_are_forgotten(tmp_path):
     other = trainer(tmp_path, "t", replace(SETTINGS, updates=32))
     other.load()
     assert other.checkpoints.best() == []
-    assert other.fit() == "done" and len(other.checkpoints.best()) == 1
+    assert other.fit() == "done" and [path.name for _, path in other.checkpoints.best()] == ["best-00000030.safetensors", "best-00000032.safetensors"]
+
+
+def test_a_finished_training_is_ranked_anew_when_other_utterances_are_held_out(tmp_path):
+    features(tmp_path / "features")
+    trainer(tmp_path, "t").fit()
+    index = tmp_path / "features" / "index.jsonl"
+    index.write_text("".join(line + "\n" for line in index.read_text().splitlines() if '"u8"' not in line))
+    other = trainer(tmp_path, "t")
+    assert other.fit() == "done"
+    ((score, path),) = other.checkpoints.best()
+    assert path.name == "best-00000030.safetensors" and other.stage.record["counts"]["best"] == {"score": score, "file": path.name}
+    again = trainer(tmp_path, "t")
+    assert again.fit() == "done" and again.checkpoints.best() == [(score, path)]
 
 
 def test_other_sizes_cannot_resume_a_training_but_more_updates_can(tmp_path):
@@ -191,3 +204,14 @@ def test_averaging_takes_the_mean_and_leaves_counters_alone(tmp_path):
     save_file({"other": torch.zeros(1)}, tmp_path / "2.safetensors")
     with pytest.raises(ValueError, match="differ"):
         average([tmp_path / "0.safetensors", tmp_path / "2.safetensors"])
+
+
+def test_a_training_without_a_validated_checkpoint_is_said_so(tmp_path):
+    stage = Stage(Run(tmp_path), "t", {})
+    stage.begin()
+    for best in (lambda: averaged_best(stage.folder, 3), lambda: best_weights(stage.folder), lambda: recorded_best(stage)):
+        with pytest.raises(FileNotFoundError, match="t: no validated checkpoint yet; train longer"):
+            best()
+    stage.progress({"best": None})
+    with pytest.raises(FileNotFoundError, match="no validated checkpoint yet"):
+        recorded_best(stage)

@@ -11,6 +11,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from .run import Stage
+
 
 def _atomically(path: Path, write) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -66,12 +68,29 @@ def read_metadata(path: Path) -> dict[str, str]:
         return f.metadata() or {}
 
 
+def _none_yet(folder: Path) -> FileNotFoundError:
+    return FileNotFoundError(f"{folder}: no validated checkpoint yet; train longer than one validation interval")
+
+
+def best_files(folder: Path, count: int = 1) -> list[Path]:
+    """The checkpoints of a training's folder that validated best, at least one."""
+    ranked = [path for _, path in Checkpoints(folder / "checkpoints").best()[:count]]
+    if not ranked:
+        raise _none_yet(folder)
+    return ranked
+
+
+def recorded_best(stage: Stage) -> dict[str, Any]:
+    """{"score", "file"} of a training's best checkpoint, by its record."""
+    best = stage.record["counts"].get("best")
+    if not best:
+        raise _none_yet(stage.folder)
+    return best
+
+
 def best_weights(folder: Path) -> dict[str, Tensor]:
     """The weights of a training's folder that validated best."""
-    ranked = Checkpoints(folder / "checkpoints").best()
-    if not ranked:
-        raise FileNotFoundError(f"{folder}: no validated checkpoint yet; train longer than one validation interval")
-    return load_file(ranked[0][1])
+    return load_file(best_files(folder)[0])
 
 
 def average(files: Iterable[Path]) -> dict[str, Tensor]:
@@ -88,8 +107,8 @@ def average(files: Iterable[Path]) -> dict[str, Tensor]:
 
 def averaged_best(folder: Path, count: int) -> tuple[dict[str, Tensor], list[str]]:
     """Mean of the `count` best checkpoints of a training's folder, and their names."""
-    ranked = [path for _, path in Checkpoints(folder / "checkpoints").best()[:count]]
-    return average(ranked), [path.name for path in ranked]
+    files = best_files(folder, count)
+    return average(files), [path.name for path in files]
 
 
 def describe(folder: Path) -> str:

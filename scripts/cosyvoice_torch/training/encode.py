@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from ..speech_tokenizer import SpeechTokenizer
 from . import robust, tokenizer
+from .checkpoints import recorded_best
 from .data import Dataset
 from .metrics import Report
 from .run import Run, Stage
@@ -56,8 +57,8 @@ def encode_piece(folder: Path, number: int, names: list[str]) -> Counter:
 def encode(run: Run, processes: int = 0, restart: bool = False) -> Stage:
     """Tokens of every utterance that has none yet; all anew when the tokenizer has changed."""
     features = Stage.existing(run, "features")
-    made_by = Stage.existing(run, "robust" if run.path("robust").exists() else "tokenizer")
-    best = made_by.record["counts"]["best"]
+    made_by = robust.still_valid(run) if run.path("robust").exists() else Stage.existing(run, "tokenizer")
+    best = recorded_best(made_by)
     stage = Stage(run, "encode", {"tokenizer": best["file"], "score": best["score"], "begun": made_by.record["config_hash"]}, [features])
     if stage.done() and not restart:
         return stage

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..speech_tokenizer import LEVEL_SCALE
-from .checkpoints import best_weights
+from .checkpoints import best_weights, recorded_best
 from .data import Dataset
 from .distort import distorted
 from .recipe import training
@@ -157,15 +157,35 @@ def decision_loss(hidden: Tensor, ids: Tensor, softness: float) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, wanted, reduction="sum") / len(hidden)
 
 
+def origin_of(voice: Run) -> dict[str, Any]:
+    """What identifies the tokenizer that made a voice's codes."""
+    stage = Stage.existing(voice, "tokenizer")
+    origin = {**recorded_best(stage), "begun": stage.record["config_hash"]}
+    if Stage.existing(voice, "encode").config["score"] != origin["score"]:
+        raise ValueError(f"{voice.folder}: its codes are not its tokenizer's; encode again, or use the tokenizer they come from")
+    return origin
+
+
+def still_valid(run: Run) -> Stage:
+    """The stage of a trained encoder. The codes it has learned must still be the voice's: those of another tokenizer mean other sounds."""
+    stage = Stage.existing(run, "robust")
+    voice = run.beside(stage.config["voice"])
+    learned, there = stage.config["tokenizer"], origin_of(voice)
+    if learned != there:
+        named = lambda origin: f"{origin['file']} (score {origin['score']:.4f}, settings {origin['begun']})"
+        raise ValueError(
+            f"{stage.folder}: it has learned the codes of the tokenizer {named(learned)}, but those of {voice.folder} are of {named(there)}; "
+            "train robust --restart, or bring back the tokenizer it has learned from"
+        )
+    return stage
+
+
 def made(run: Run, settings: RobustSettings) -> tuple[RobustObjective, Run]:
     """The objective, its encoder as the voice's tokenizer has it, and the voice's run."""
     voice = run.beside(settings.voice)
-    first, stage = trained_tokenizer(voice)
-    origin = {**stage.record["counts"]["best"], "begun": stage.record["config_hash"]}
-    if Stage.existing(voice, "encode").config["score"] != origin["score"]:
-        raise ValueError(f"{voice.folder}: its codes are not its tokenizer's; encode again, or use the tokenizer they come from")
+    first, _ = trained_tokenizer(voice)
     symbols = Dataset(voice.path("features"), ["phonemes"]).phonemes
-    return RobustObjective(settings, first.train(), symbols, origin), voice
+    return RobustObjective(settings, first.train(), symbols, origin_of(voice)), voice
 
 
 def build(run: Run, recipe: dict[str, Any]) -> Training:
@@ -179,6 +199,6 @@ def build(run: Run, recipe: dict[str, Any]) -> Training:
 
 def trained(run: Run) -> RobustObjective:
     """As it validated best, in eval mode."""
-    objective, _ = made(run, Stage.existing(run, "robust").settings(RobustSettings))
+    objective, _ = made(run, still_valid(run).settings(RobustSettings))
     objective.load_state_dict(best_weights(run.path("robust")))
     return objective.eval().requires_grad_(False)

@@ -205,7 +205,7 @@ def trained(run: Run) -> SpeakerEncoder:
     """As it validated best, folded."""
     stage = Stage.existing(run, "speaker")
     settings = stage.settings(SpeakerSettings)
-    heard = [person.split() for person in stage.config["people"]]
+    heard = [person.rsplit(" ", 1) for person in stage.config["people"]]
     objective = SpeakerObjective(settings, [name for name, rate in heard if int(rate) == HEARD])
     objective.load_state_dict(best_weights(run.path("speaker")))
     return folded(objective.eval().encoder, settings.sizes)

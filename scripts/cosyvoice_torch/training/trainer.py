@@ -103,6 +103,7 @@ class Trainer:
         self.optimizers = {turn: self._optimizer(turn, parameters) for turn, parameters in self.turns.items()}
         self.ema = {k: v.detach().clone() for k, v in objective.state_dict().items()} if settings.ema else None
         self.update, self.stale, self.skipped, self.seconds = 0, 0, 0, 0.0
+        self.unranked = False  # the loaded weights have no score that counts
         self.checkpoints = Checkpoints(stage.folder / "checkpoints", settings.keep_last, settings.keep_best)
         self.metrics = Metrics(stage.folder / "metrics.jsonl")
 
@@ -243,6 +244,7 @@ class Trainer:
         if state.get("held", self._held_out()) != self._held_out():
             print(f"{self.objective.name}: other utterances are held out than before, so earlier scores count no more", flush=True)
             self.checkpoints.forget_best()
+            self.unranked = True
         self.metrics.rewind(self.update)
         self.metrics.restore(state["pending"])
         return True
@@ -274,7 +276,10 @@ class Trainer:
         if not resumed:
             self._initial()
         with interruptible() as asked, Report(self.objective.name, s.updates, self.update) as report, self._loader() as load:
-            outcome, seen, since = "done", 0.0, started
+            if self.unranked and self.held:
+                self._validated(report)  # at once: there may be no update left, and without a best checkpoint nothing can be exported
+                self.unranked = False
+            outcome, seen, since = "done", 0.0, time.monotonic()
             while self.update < s.updates:
                 micros = [load() for _ in range(s.accumulate)]
                 self._step([{k: to_device(v, self.device) for k, v in m.items()} for m in micros])
