@@ -236,16 +236,14 @@ def hearing(
 
     Example: hearing /tmp/ears --run /tmp/hearing
     """
-    from .training.hearing import figures, networks, write_networks
+    from .training.hearing import COLUMNS, figures, networks, rows, write_networks
     from .training.recipe import read_recipe
     from .training.run import Run
 
-    table = Table("network", "speaker", "utterances", "codes as the voice's", "phonemes wrong", "cosine to its vector", "to another's")
-    for name, speakers in figures(Run(run), read_recipe(recipe), split).items():
-        for speaker, said in speakers.items():
-            row = [f"{said[key]:.1%}" if key in said else "" for key in ("agreed", "phoneme_error")]
-            row += [f"{said[key]:.3f}" if key in said else "" for key in ("cosine", "others")]
-            table.add_row(name, speaker, str(said["utterances"]), *row)
+    table = Table(*COLUMNS)
+    for row in rows(figures(Run(run), read_recipe(recipe), split)):
+        shares, cosines = ([format(value, form) if value != "" else "" for value in part] for part, form in ((row[3:5], ".1%"), (row[5:], ".3f")))
+        table.add_row(*map(str, row[:3]), *shares, *cosines)
     console.print(table)
     if out is not None:
         write_networks(out, *networks(Run(run)))
@@ -288,7 +286,7 @@ def export(
     run: RunFolder,
     out: Annotated[Path, typer.Argument(help="folder to write the reference bundle and, as OUT/model, the release to")],
     recipe: Recipe = VOICE,
-    cases: Annotated[str, typer.Option(help="of the reference bundle: short, long, or none to leave it out")] = "short",
+    cases: Annotated[str, typer.Option(help="of the reference bundle: short, long, hearing (audio alone), or none to leave it out")] = "short",
 ) -> None:
     """Write the trained voice in the layout of the official release, which `cosyvoice convert` reads, and a reference bundle.
 

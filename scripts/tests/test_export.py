@@ -4,14 +4,17 @@ from pathlib import Path
 import pytest
 import torch
 from cosyvoice_torch.checkpoint import Model, build
+from cosyvoice_torch.bundle import read_bundle
 from cosyvoice_torch.flow import Flow
 from cosyvoice_torch.lm import Qwen2LM
 from cosyvoice_torch.official_yaml import Sampling
 from cosyvoice_torch.release import Sizes
 from cosyvoice_torch.sample_text import LINES
+from cosyvoice_torch.speaker import SpeakerEncoder, SpeakerSizes
+from cosyvoice_torch.speech_tokenizer import SpeechTokenizer
 from cosyvoice_torch.synthetic import fill_random
 from cosyvoice_torch.training.bpe import train_bpe
-from cosyvoice_torch.training.export import Voice, on_disk, sizes_of, write_reference, write_voice
+from cosyvoice_torch.training.export import Voice, check, check_speakers, on_disk, sizes_of, write_reference, write_voice
 from cosyvoice_torch.training.lm import LmSettings
 from cosyvoice_torch.verify import verify
 from cosyvoice_torch.vocabulary import text_rows
@@ -84,6 +87,49 @@ def test_a_reference_bundle_is_met_by_the_release_it_came_from(voice: Voice, tmp
     write_voice(tmp_path / "model", voice)
     assert write_reference(tmp_path / "model", tmp_path) > 15
     assert [row for row in verify(tmp_path) if row.verdict == "fail"] == []
+
+
+def networks(seed: int) -> dict[str, torch.nn.Module]:
+    made = {
+        "speech_tokenizer": SpeechTokenizer(64, 1, 64, 3),
+        "speaker_encoder": SpeakerEncoder(SpeakerSizes(head=2, channels=8, layers=(1, 1), growth=4, bottleneck=8)),
+    }
+    rng = torch.Generator().manual_seed(seed)
+    for module in made.values():
+        for value in module.state_dict().values():
+            value.copy_(torch.rand(value.shape, generator=rng) * 0.2 + 0.1)
+        module.eval().requires_grad_(False)
+    return made
+
+
+@pytest.fixture(scope="module")
+def hearing(voice: Voice) -> Voice:
+    return replace(voice, **networks(4))
+
+
+def test_the_bundle_of_a_voice_that_hears_has_what_it_hears(voice: Voice, hearing: Voice, tmp_path: Path):
+    write_voice(tmp_path / "model", hearing)
+    write_reference(tmp_path / "model", tmp_path)
+    heard = {"speech_tokenizer", "speaker", "fbank", "whisper_mel", "mel24k", "resample"}
+    assert heard <= {stage for stage, cases in read_bundle(tmp_path)[0].items() if cases}
+    assert [row for row in verify(tmp_path) if row.verdict == "fail"] == []
+    write_voice(tmp_path / "model", voice)
+    write_reference(tmp_path / "model", tmp_path)
+    assert not heard & {stage for stage, cases in read_bundle(tmp_path)[0].items() if cases}
+
+
+def test_the_networks_that_hear_are_read_back_too(hearing: Voice, tmp_path: Path):
+    write_voice(tmp_path, hearing)
+    for part, other in networks(5).items():
+        with pytest.raises(ValueError, match=f"{part.replace('_', ' ')} .* came back changed"):
+            check(tmp_path, replace(hearing, **{part: other}))
+
+
+def test_a_speaker_that_nobody_learned_is_refused():
+    check_speakers(("ann", "bob"), {"ann", "bob", "eve"})
+    for name in ("", "bop"):
+        with pytest.raises(ValueError, match=f"speaker '{name}' was not in the flow's training; .* must be among ann, bob"):
+            check_speakers(("ann", name), {"bob", "ann"})
 
 
 def test_what_the_layout_cannot_say_is_refused(voice: Voice):

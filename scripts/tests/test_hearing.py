@@ -1,5 +1,6 @@
 """What hears other speakers: distortions, the robust encoder for frozen codes, the small speaker encoder, their files."""
 
+import json
 import random
 
 import onnx
@@ -16,7 +17,9 @@ from cosyvoice_torch.training.data import speaker_vector
 from cosyvoice_torch.training.distort import along_frequency, distorted, echoed, recorded
 from cosyvoice_torch.training.encode import encode
 from cosyvoice_torch.training.features import make_features
-from cosyvoice_torch.training.hearing import figures, halved, networks, write_networks
+from cosyvoice_torch.training.hearing import figures, halved, networks, rows, write_networks
+from cosyvoice_torch.training import robust
+from cosyvoice_torch.training.report import write_report
 from cosyvoice_torch.training.robust import EDGE, build, decision_loss
 from cosyvoice_torch.training.run import Run
 from cosyvoice_torch.training.speaker import HEARD, SpeakerObjective, SpeakerSettings, folded, with_norms
@@ -174,8 +177,6 @@ def test_the_files_hold_halves_and_say_what_the_networks_say(runs, tmp_path):
 
 
 def test_codes_count_only_for_who_keeps_the_voices_time(runs, tmp_path):
-    import json
-
     voice, hearing = runs
     stage = voice.path("corpus", "stage.json")
     record = json.loads(stage.read_text())
@@ -187,6 +188,15 @@ def test_codes_count_only_for_who_keeps_the_voices_time(runs, tmp_path):
         stage.write_text(json.dumps(record))
 
 
+SPOKEN = {
+    "flow": dict(input_width=16, width=16, heads=1, ffn=16, blocks=1, up_blocks=1, channels=16, estimator_heads=1, estimator_head_dim=16, mid_blocks=1)
+    | {"also": "../hearing", "train": SETTINGS},
+    "vocoder": {"base": 16, "f0_width": 16, "crop": 8, "period_width": 1, "spectrum_width": 2, "also": "../hearing", "train": SETTINGS},
+    "bpe": {"merges": 8},
+    "lm": {"layers": 1, "width": 16, "heads": 2, "kv_heads": 1, "ffn": 16, "train": SETTINGS},
+}
+
+
 def test_a_voice_learns_other_speakers_from_a_hearing_run(runs):
     from cosyvoice_torch.training import flow, vocoder
     from cosyvoice_torch.training.run import Stage
@@ -195,20 +205,15 @@ def test_a_voice_learns_other_speakers_from_a_hearing_run(runs):
     stage = encode(hearing, processes=1)
     assert stage.config["score"] == Stage.existing(hearing, "robust").record["counts"]["best"]["score"]
     assert stage.done() and encode(hearing).record == stage.record
-    sizes = dict(input_width=16, width=16, heads=1, ffn=16, blocks=1, up_blocks=1, channels=16, estimator_heads=1, estimator_head_dim=16, mid_blocks=1)
-    recipe = {
-        "flow": sizes | {"also": "../hearing", "train": SETTINGS},
-        "vocoder": {"base": 16, "f0_width": 16, "crop": 8, "period_width": 1, "spectrum_width": 2, "also": "../hearing", "train": SETTINGS},
-    }
     for module, inputs in ((flow, {"encode", "hearing/encode"}), (vocoder, {"features", "hearing/features"})):
-        made = module.build(voice, recipe)
+        made = module.build(voice, SPOKEN)
         train_items = made.dataset.split("train").items
         assert {meta["speaker"] for meta in train_items} == {"synthetic", "synthetic-60-85", "synthetic-140-115"}
         assert set(Stage(voice, made.objective.name, {}, made.inputs).inputs) == inputs
         held = {meta["id"] for meta in made.dataset.all if meta["split"] != "train"}
         assert held and not held & {meta["id"] for meta in train_items}
         with torch.enable_grad():
-            assert train(voice, recipe, made.objective.name) == "done"
+            assert train(voice, SPOKEN, made.objective.name) == "done"
     with pytest.raises(FileNotFoundError, match="no such run"):
         flow.build(voice, {"flow": {"also": "../elsewhere"}})
 
@@ -226,3 +231,68 @@ def test_each_joined_utterance_keeps_its_own_codes(runs):
         place = next(n for n, other in enumerate(parts[meta["part"]].items) if other["id"] == meta["id"])
         assert joined[i]["tokens"].equal(parts[meta["part"]][place]["tokens"])
         assert joined[i]["speaker"].equal(speaker_vector(meta["speaker"]))
+
+
+def test_an_exported_voice_says_who_hears_for_it(runs, tmp_path):
+    from cosyvoice_torch.training.export import export
+
+    voice, hearing = runs
+    encode(hearing, processes=1)
+    with torch.enable_grad():
+        for name in ("flow", "vocoder", "lm"):
+            assert train(voice, SPOKEN, name) == "done"
+    recipe = SPOKEN | {"export": {"speaker": "synthetic", "others": ["synthetic-60-85"], "hearing": "../hearing"}}
+    said = export(voice, recipe, tmp_path / "model")
+    assert set(said["training"]) == {"flow", "vocoder", "lm", "robust", "speaker"} and "campplus.onnx" in said["files"]
+    for name in ("robust", "speaker"):
+        record = json.loads(hearing.path(name, "stage.json").read_text())
+        assert said["training"][name]["checkpoints"] == [record["counts"]["best"]["file"]]
+        assert said["training"][name]["settings"] == record["config_hash"]
+    recipe["export"] |= {"others": ["synthetic-60-58"]}
+    with pytest.raises(ValueError, match="speaker 'synthetic-60-58' .* among synthetic, synthetic-140-115, synthetic-60-85"):
+        export(voice, recipe, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_report_of_a_hearing_run_has_its_figures(runs, tmp_path):
+    said = figures(runs[1], HEARING)
+    (page,) = json.loads(runs[1].path("figures.json").read_text())
+    assert page["rows"] == rows(said) and all(len(row) == len(page["columns"]) for row in page["rows"])
+    text = write_report(runs[1].folder, tmp_path / "report.html").read_text()
+    assert page["title"] in text and "synthetic-140-115" in text and "robust distorted" in text
+
+
+def test_codes_of_a_tokenizer_that_was_begun_anew_are_not_heard_by_the_old_encoder(runs):
+    """The same number of updates, so that the best file has the same name."""
+    voice, hearing = runs
+    encode(hearing, processes=1)
+    changed = {}
+    try:
+        for name, path in (("counts", ("best", "score")), ("config", ("score",))):
+            stage = voice.path("tokenizer" if name == "counts" else "encode", "stage.json")
+            changed[stage] = stage.read_text()
+            record = json.loads(changed[stage])
+            inside = record[name][path[0]] if len(path) > 1 else record[name]
+            inside[path[-1]] = 0.125
+            stage.write_text(json.dumps(record))
+        for call in (lambda: robust.trained(hearing), lambda: encode(hearing), lambda: networks(hearing)):
+            with pytest.raises(ValueError, match=r"it has learned the codes of the tokenizer best-.*\(score 0.1250.*train robust --restart"):
+                call()
+    finally:
+        for stage, text in changed.items():
+            stage.write_text(text)
+
+
+def test_names_with_blanks_are_whole(tmp_path):
+    from cosyvoice_torch.training import speaker
+    from cosyvoice_torch.training.run import Stage
+    from safetensors.torch import save_file
+
+    settings = SpeakerSettings(head=2, channels=8, growth=4, bottleneck=8, layers=(1,))
+    objective = SpeakerObjective(settings, ["Anna Smith", "bob"])
+    run = Run(tmp_path)
+    stage = Stage(run, "speaker", objective.state())
+    stage.begin()
+    (stage.folder / "checkpoints").mkdir()
+    save_file(objective.state_dict(), stage.folder / "checkpoints" / "best-00000001.safetensors", {"score": "1.0"})
+    assert speaker.trained(run).state_dict().keys() == SpeakerEncoder(settings.sizes).state_dict().keys()

@@ -88,6 +88,12 @@ def test_cells_are_escaped():
     )
 
 
+def test_figures_of_another_form_are_refused(run: Path, tmp_path: Path):
+    (run / "figures.json").write_text('{"first": {}}')
+    with pytest.raises(ValueError, match=r"figures.json: must be a list of \{title, columns, rows\}, not of the type dict"):
+        write_report(run, tmp_path / "report.html")
+
+
 def test_an_empty_folder_is_said_so(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match="neither"):
         write_report(tmp_path, tmp_path / "report.html")

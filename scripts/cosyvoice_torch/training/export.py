@@ -7,7 +7,7 @@ and the reference bundle beside it is exact for both.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ..bundle import write_bundle
+from ..cases import HEARING as HEARING_CASES
 from ..cases import SETS, record, text_cases
 from ..checkpoint import DIRECTION, LENGTH, Model
 from ..config import FlowConfig, LmConfig, VocoderConfig
@@ -26,14 +27,15 @@ from ..onnx_writer import HALF_MAX, write_speaker, write_speech_tokenizer
 from ..release import Sizes
 from ..speaker import SpeakerEncoder
 from ..speech_tokenizer import SpeechTokenizer
+from ..stages import NEEDS
 from ..vocabulary import read_vocabulary, write_blank_en
 from ..vocoder import Hift
-from .checkpoints import averaged_best
+from .checkpoints import averaged_best, best_files
 from .data import speaker_vector
 from .hearing import networks
 from .recipe import table
 from .run import Run, write_atomically
-from .train import NAMES
+from .train import HEARING, NAMES
 from .trainer import Objective
 
 
@@ -179,6 +181,10 @@ def check(folder: Path, voice: Voice) -> None:
     model = Model(folder)
     for name, written, given in (("lm", model.lm, voice.lm), ("flow", model.flow, voice.flow), ("vocoder", model.vocoder, voice.vocoder)):
         _compare(name, written, given)
+    if voice.speech_tokenizer is not None:
+        _compare("speech tokenizer", model.speech_tokenizer, voice.speech_tokenizer)
+    if voice.speaker_encoder is not None:
+        _compare("speaker encoder", model.speaker, voice.speaker_encoder)
 
 
 def _compare(part: str, written: nn.Module, given: nn.Module) -> None:
@@ -191,9 +197,11 @@ def _compare(part: str, written: nn.Module, given: nn.Module) -> None:
 
 
 def write_reference(model: Path, folder: Path, cases: str = "short", seed: int = 0) -> int:
-    """The bundle that `cosyvoice parity` and `verify` read; returns how many cases it has."""
-    loaded = Model(model)
-    recorded = record(loaded, SETS[cases], seed)
+    """The bundle that `cosyvoice parity` and `verify` read; returns how many cases it has. Of a voice that hears, what it hears too."""
+    loaded, lengths = Model(model), SETS[cases]
+    if not lengths.audio and any((model / file).exists() for file in NEEDS.values()):
+        lengths = replace(lengths, audio=HEARING_CASES.audio, resample=HEARING_CASES.resample)
+    recorded = record(loaded, lengths, seed)
     write_bundle(folder, recorded, text_cases(loaded), f"cosyvoice_torch, torch {torch.__version__}")
     return sum(len(c) for c in recorded.values())
 
@@ -202,35 +210,52 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def trained(run: Run, recipe: dict[str, Any], name: str, best: int) -> tuple[Objective, dict[str, Any]]:
-    """An objective with the mean of its best checkpoints, and what `export.json` says of it."""
-    objective = import_module(f".{name}", __package__).build(run, recipe).objective
+def trained(run: Run, recipe: dict[str, Any], name: str, best: int) -> tuple[Objective, dict[str, Any], set[str]]:
+    """An objective with the mean of its best checkpoints, what `export.json` says of it, and the speakers it was trained on."""
+    made = import_module(f".{name}", __package__).build(run, recipe)
     weights, files = averaged_best(run.path(name), best)
-    if not files:
-        raise FileNotFoundError(f"{run.path(name)}: no validated checkpoint yet; train longer than one validation interval")
-    objective.load_state_dict(weights)
+    made.objective.load_state_dict(weights)
+    speakers = {meta["speaker"] for meta in made.dataset.split("train").items}
+    return made.objective.eval().requires_grad_(False), said_of(run, name, files), speakers
+
+
+def said_of(run: Run, name: str, files: list[str]) -> dict[str, Any]:
+    """What `export.json` says of a training and the checkpoints of it that are shipped."""
     record = json.loads(run.path(name, "stage.json").read_text(encoding="utf-8"))
     counts = {key: value for key, value in record["counts"].items() if key != "best"}
-    return objective.eval().requires_grad_(False), {"checkpoints": files, "settings": record["config_hash"], **counts}
+    return {"checkpoints": files, "settings": record["config_hash"], **counts}
+
+
+def check_speakers(names: tuple[str, ...], learned: set[str]) -> None:
+    """A vector that the flow has never met would be stored without a sign that it speaks with nobody's voice."""
+    for name in names:
+        if name not in learned:
+            known = ", ".join(sorted(learned))
+            raise ValueError(f"export: speaker {name!r} was not in the flow's training; [export] speaker and others must be among {known}")
 
 
 def export(run: Run, recipe: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The run's trainings as a release in `folder`; returns what `export.json` says."""
     settings = table(recipe, "export", ExportSettings)
     parts = {name: trained(run, recipe, name, settings.best) for name in NAMES if name != "tokenizer" or settings.speech_tokenizer}
+    said = {name: about for name, (_, about, _) in parts.items()}
+    names = (settings.speaker, *settings.others)
+    check_speakers(names, parts["flow"][2])
     inside = lambda name, kind: next(module for module in parts[name][0].modules() if isinstance(module, kind))
     voice = Voice(
         inside("lm", Qwen2LM),
         inside("flow", Flow),
         inside("vocoder", Hift),
         parts["lm"][0].bpe.folder,
-        {name: speaker_vector(name) for name in (settings.speaker, *settings.others)},
+        {name: speaker_vector(name) for name in names},
         settings.sampling,
         inside("tokenizer", SpeechTokenizer) if "tokenizer" in parts else None,
     )
     if settings.hearing:
-        voice.speech_tokenizer, voice.speaker_encoder = networks(run.beside(settings.hearing))
+        hearing = run.beside(settings.hearing)
+        voice.speech_tokenizer, voice.speaker_encoder = networks(hearing)
+        said |= {name: said_of(hearing, name, [best_files(hearing.path(name))[0].name]) for name in HEARING}
     files = write_voice(folder, voice, settings.half, settings.about)
-    manifest = {"format": "cosyvoice-export-1", "files": files, "training": {name: said for name, (_, said) in parts.items()}}
+    manifest = {"format": "cosyvoice-export-1", "files": files, "training": said}
     write_atomically(folder / "export.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
     return manifest

@@ -25,6 +25,8 @@ from .teachers import keeps_time_of
 from .tokenizer import phoneme_error
 from .tokenizer import trained as trained_tokenizer
 
+COLUMNS = ("network", "speaker", "utterances", "codes as the voice's", "phonemes wrong", "cosine to its vector", "to another's")
+FIGURES = ("utterances", "agreed", "phoneme_error", "cosine", "others")
 FILES = ("speech_tokenizer_v2.onnx", "campplus.onnx")
 
 
@@ -94,6 +96,11 @@ def _vector(encoder: SpeakerEncoder, audio: Tensor) -> Tensor:
     return nn.functional.normalize(encoder(fbank(resample(audio, 24000, 16000))), dim=0)
 
 
+def rows(said: dict[str, dict[str, dict[str, float]]]) -> list[list[str | float]]:
+    """Figures as a table with COLUMNS; "" where a network has no such figure."""
+    return [[network, name, *(found.get(key, "") for key in FIGURES)] for network, speakers in said.items() for name, found in speakers.items()]
+
+
 def figures(run: Run, recipe: dict[str, Any], split: str = "test") -> dict[str, Any]:
     """Of what there is so far: the first tokenizer always, the robust one and the speaker encoder once they have validated."""
     voice = run.beside(training(recipe, "robust", RobustSettings)[0].voice)
@@ -107,5 +114,6 @@ def figures(run: Run, recipe: dict[str, Any], split: str = "test") -> dict[str, 
     if list(run.path("speaker", "checkpoints").glob("best-*")):
         voices = Dataset(Stage.existing(run, "features").folder, ["audio"]).split(split)
         said["speaker"] = recognised(halved(speaker.trained(run)), voices)
-    write_atomically(run.path("figures.json"), json.dumps(said, indent=1) + "\n")
+    page = [{"title": f"How well each network hears each speaker ({split})", "columns": COLUMNS, "rows": rows(said)}]
+    write_atomically(run.path("figures.json"), json.dumps(page, indent=1, ensure_ascii=False) + "\n")
     return said

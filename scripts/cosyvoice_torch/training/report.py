@@ -173,7 +173,10 @@ def write_report(folder: Path, out: Path, title: str = "") -> Path:
     heading = _text(title or folder.resolve().name)
     parts = [f"<h1>{heading}</h1>"]
     if figures.exists():
-        for figure in json.loads(figures.read_text(encoding="utf-8")):
+        tables = json.loads(figures.read_text(encoding="utf-8"))
+        if not isinstance(tables, list):
+            raise ValueError(f"{figures}: must be a list of {{title, columns, rows}}, not of the type {type(tables).__name__}; `hearing` writes it anew")
+        for figure in tables:
             parts.append(f"<h2>{_text(figure['title'])}</h2>{table(figure['columns'], figure['rows'])}")
     if samples:
         parts += ["<h2>Recordings</h2>", *(sample_section(path, folder / "samples") for path in samples)]
