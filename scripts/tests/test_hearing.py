@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import asdict
 
 import onnx
 import pytest
@@ -214,6 +215,8 @@ def test_a_voice_learns_other_speakers_from_a_hearing_run(runs):
         assert held and not held & {meta["id"] for meta in train_items}
         with torch.enable_grad():
             assert train(voice, SPOKEN, made.objective.name) == "done"
+        said = Stage.existing(voice, made.objective.name).config
+        assert all(said[key] == value for key, value in asdict(made.objective.settings).items())
     with pytest.raises(FileNotFoundError, match="no such run"):
         flow.build(voice, {"flow": {"also": "../elsewhere"}})
 

@@ -10,10 +10,11 @@ from cosyvoice_torch.checkpoint import Model
 from cosyvoice_torch.sample_text import LINES
 from cosyvoice_torch.training.bpe import Bpe, BpeSettings, bistream_share, make_bpe, train_bpe
 from cosyvoice_torch.training.layout import SPEECH
-from cosyvoice_torch.training.lm import LmObjective, LmSettings, build, fine_tuned, smoothed_loss, varied
+from cosyvoice_torch.training.lm import MANNER, LmObjective, LmSettings, build, fine_tuned, smoothed_loss, varied
 from cosyvoice_torch.training.metrics import read_metrics
 from cosyvoice_torch.training.run import Run, Stage, StageChanged
 from cosyvoice_torch.training.shards import write_shard
+from cosyvoice_torch.training.train import train
 from cosyvoice_torch.training.trainer import GROWS, Trainer
 
 from conftest import BUNDLES
@@ -165,7 +166,7 @@ def test_the_head_of_the_text_model_stays_tied(objective: LmObjective):
 def features_of(run: Run, texts: list[str], hours: float = 0.1) -> Stage:
     stage = Stage(run, "features", {})
     stage.begin()
-    rows = [{"id": str(i), "split": "valid" if i % 5 == 4 else "train", "text": t, "frames": 8 * len(t)} for i, t in enumerate(texts)]
+    rows = [{"id": str(i), "split": "valid" if i % 5 == 4 else "train", "speaker": "x", "text": t, "frames": 8 * len(t)} for i, t in enumerate(texts)]
     (stage.folder / "index.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     stage.finish({"hours": hours})
     return stage
@@ -256,3 +257,54 @@ def test_codes_of_another_tokenizer_are_another_training(tmp_path: Path):
     record.write_text(record.read_text().replace("best-1", "best-2"))
     with pytest.raises(StageChanged, match="codes_of"):
         trainer_of(run)
+
+
+def test_so_are_those_of_one_begun_anew_under_the_same_name_where_the_record_tells(tmp_path: Path):
+    run = tiny_run(tmp_path)
+    more = RECIPE | {"lm": RECIPE["lm"] | {"train": RECIPE["lm"]["train"] | {"updates": 13}}}
+    with torch.enable_grad():
+        assert train(run, RECIPE, "lm") == "done"
+        encode = run.path("encode", "stage.json")
+        encode.write_text(json.dumps(edited(encode, "config", score=0.5)))
+        with pytest.raises(StageChanged, match="codes_made"):
+            train(run, more, "lm")
+        record = json.loads(run.path("lm", "stage.json").read_text())
+        del record["config"]["codes_made"]
+        run.path("lm", "stage.json").write_text(json.dumps(record))
+        assert train(run, more, "lm") == "done"
+
+
+def edited(stage: Path, part: str, **values) -> dict:
+    record = json.loads(stage.read_text())
+    return record | {part: record[part] | values}
+
+
+def test_the_record_says_how_it_was_trained(tmp_path: Path, capsys: pytest.CaptureFixture):
+    run, path = tiny_run(tmp_path), tmp_path / "lm" / "stage.json"
+    recipe = lambda dropout, updates: RECIPE | {"lm": RECIPE["lm"] | {"dropout": dropout, "train": RECIPE["lm"]["train"] | {"updates": updates}}}
+    said = lambda: json.loads(path.read_text())["config"]
+    with torch.enable_grad():
+        assert train(run, recipe(0.1, 4), "lm") == "done"
+        assert {"bistream": 0.5, "bpe_dropout": 0.1, "dropout": 0.1, "smoothing": 0.0, "spelling": 0.0}.items() <= said().items()
+        with pytest.raises(StageChanged, match="has had its 4 updates with other settings .dropout: 0.1 -> 0.2.*more updates"):
+            train(run, recipe(0.2, 4), "lm")
+        assert said()["dropout"] == 0.1
+        assert train(run, recipe(0.2, 5), "lm") == "done" and said()["dropout"] == 0.2
+        assert "lm: from update 4 on, dropout: 0.1 -> 0.2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("updates", [4, 6])
+def test_a_record_from_before_such_settings_can_be_gone_on_from(tmp_path: Path, updates: int):
+    run, path = tiny_run(tmp_path), tmp_path / "lm" / "stage.json"
+    recipe = lambda updates: RECIPE | {"lm": RECIPE["lm"] | {"train": RECIPE["lm"]["train"] | {"updates": updates}}}
+    with torch.enable_grad():
+        assert train(run, recipe(4), "lm") == "done"
+        record = json.loads(path.read_text())
+        for key in (*MANNER, "codes_made"):
+            del record["config"][key]
+        record["grows"] = list(GROWS)
+        path.write_text(json.dumps(record))
+        assert train(run, recipe(updates), "lm") == "done"
+    after = json.loads(path.read_text())
+    assert after["config_hash"] == record["config_hash"] and after["counts"]["updates"] == updates
+    assert (after == record) == (updates == 4)  # what was done already is not said to have been made so

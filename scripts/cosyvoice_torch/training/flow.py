@@ -4,7 +4,7 @@ with conditions dropped for guidance, a prompt of random length, and chunk masks
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from ..flow import Flow
 from .checkpoints import averaged_best
 from .data import Dataset, Joined
 from .recipe import training
-from .run import Run, Stage
+from .run import Run, Stage, fingerprint
 from .train import Training
 from .trainer import Objective
 
@@ -108,17 +108,21 @@ def masked_mse(predicted: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
 
 class FlowObjective(Objective):
     name = "flow"
+    later = ("codes_made",)
 
-    def __init__(self, settings: FlowSettings, codes: int, seed: int = 0, origin: str = ""):
-        """`origin`: the tokenizer the codes come from."""
+    def __init__(self, settings: FlowSettings, codes: int, seed: int = 0, origin: str = "", made: str = ""):
+        """`origin`: the tokenizer the codes come from; `made`: what tells these codes from those of one begun anew."""
         super().__init__()
-        self.settings, self.origin = settings, origin
+        self.settings, self.origin, self.made = settings, origin, made
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.flow = Flow(settings.config(codes))
 
     def state(self) -> dict[str, Any]:
-        return {**{name: getattr(self.settings, name) for name in SIZES}, "codes": self.flow.config.codes, "tokenizer": self.origin}
+        return {**{name: getattr(self.settings, name) for name in SIZES}, "codes": self.flow.config.codes, "tokenizer": self.origin, "codes_made": self.made}
+
+    def manner(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self.settings).items() if name not in SIZES}
 
     def fields(self) -> list[str]:
         return ["tokens", "mel", "speaker"]
@@ -179,6 +183,8 @@ def build(run: Run, recipe: dict[str, Any]) -> Training:
     """`[flow]` and `[flow.train]` of the recipe. Codes of another tokenizer are another training."""
     settings, train = training(recipe, "flow", FlowSettings)
     encodes = [Stage.existing(each, "encode") for each in (run, *([run.beside(settings.also)] if settings.also else []))]
-    objective = FlowObjective(settings, encodes[0].record["counts"]["codes"], train.seed, str(encodes[0].config.get("tokenizer", "")))
+    own = encodes[0]
+    origin = str(own.config.get("tokenizer", ""))
+    objective = FlowObjective(settings, own.record["counts"]["codes"], train.seed, origin, fingerprint(own.config))
     parts = [Dataset(stage.run.path("features"), objective.fields(), tokens=stage.folder) for stage in encodes]
     return Training(objective, Joined(parts), train, encodes)

@@ -22,10 +22,13 @@ from .bpe import Bpe, BpeSettings, make_bpe
 from .data import Dataset
 from .layout import IGNORE, MARK, SPEECH, TEXT, Layout, bistream, pad, qualifies, unistream
 from .recipe import table, training
-from .run import Run, Stage
+from .run import Run, Stage, fingerprint
 from .spelling import Speller, SpellingBook, spelling_error, spelling_loss
 from .train import Training
 from .trainer import Objective
+
+MANNER = ("bistream", "bpe_dropout", "plain_case", "no_end_mark", "smoothing", "dropout", "spelling", "spelling_rows")
+"""Settings that may change while it trains."""
 
 
 @dataclass
@@ -99,11 +102,12 @@ def spelling_places(kinds: Tensor, ids: Tensor) -> Tensor:
 
 class LmObjective(Objective):
     """
-    `codes`: how many speech codes there are; `origin`: what made them. The model's sizes come from the settings, the text rows
+    `codes`: how many speech codes there are; `origin`: what made them; `made`: what tells them from those of one begun anew. The model's sizes come from the settings, the text rows
     from the vocabulary.
     """
 
     name = "lm"
+    later = ("codes_made",)
     select = "uni_loss"
 
     def __init__(
@@ -115,8 +119,10 @@ class LmObjective(Objective):
         model: Qwen2LM | None = None,
         origin: str = "",
         book: SpellingBook | None = None,
+        made: str = "",
     ):
         super().__init__()
+        self.made = made
         self.settings, self.bpe, self.origin, self.book = settings, bpe, origin, book
         self.model = model or Qwen2LM(settings.config(text_rows(bpe.vocab), codes))
         if model is None:
@@ -138,7 +144,10 @@ class LmObjective(Objective):
         sampling = ("top_p", "top_k")
         sizes = {k: v for k, v in asdict(self.model.config).items() if k not in sampling}
         spelling = {"spelling_layer": self.settings.spelling_layer} if self.speller else {}
-        return sizes | {"codes_of": self.origin, "start": self.settings.start} | spelling
+        return sizes | {"codes_of": self.origin, "codes_made": self.made, "start": self.settings.start} | spelling
+
+    def manner(self) -> dict[str, Any]:
+        return {name: getattr(self.settings, name) for name in MANNER}
 
     def collate(self, items: list[dict[str, Any]], rng: torch.Generator, training: bool) -> dict[str, Tensor]:
         """
@@ -265,22 +274,22 @@ def build(run: Run, recipe: dict[str, Any]) -> Training:
     """
     settings, train = training(recipe, "lm", LmSettings)
     encode = Stage.existing(run, "encode")
-    codes, origin = encode.record["counts"]["codes"], str(encode.config.get("tokenizer", ""))
+    codes, origin, made = encode.record["counts"]["codes"], str(encode.config.get("tokenizer", "")), fingerprint(encode.config)
     if settings.start:
-        objective, inputs = fine_tuned(settings, codes, origin), [encode]
+        objective, inputs = fine_tuned(settings, codes, origin, made), [encode]
     else:
         bpe = make_bpe(run, table(recipe, "bpe", BpeSettings))
         book = None
         if settings.spelling and settings.spelling_rows:
             symbols = json.loads(run.path("features", "phonemes.json").read_text(encoding="utf-8"))
             book = SpellingBook(Stage.existing(run, "spelling").folder / "lines.jsonl", symbols)
-        objective = LmObjective(settings, Bpe(bpe.folder), codes, train.seed, None, origin, book)
+        objective = LmObjective(settings, Bpe(bpe.folder), codes, train.seed, None, origin, book, made)
         inputs = [bpe, encode]
     data = Dataset(run.path("features"), objective.fields(), tokens=encode.folder)
     return Training(objective, data, train, inputs)
 
 
-def fine_tuned(settings: LmSettings, codes: int, origin: str = "") -> LmObjective:
+def fine_tuned(settings: LmSettings, codes: int, origin: str = "", made: str = "") -> LmObjective:
     """The objective around a release's own language model. @raises ValueError when it speaks other codes"""
     release = Model(Path(settings.start))
     model = release.lm
@@ -288,4 +297,4 @@ def fine_tuned(settings: LmSettings, codes: int, origin: str = "") -> LmObjectiv
         raise ValueError(f"{release.folder}: its language model knows {model.config.speech_codes} speech codes, the corpus has {codes}")
     model.load_state_dict({name: value.clone() for name, value in model.state_dict().items()}, assign=True)
     model.llm.model.lm_head.weight = model.backbone.embed_tokens.weight
-    return LmObjective(settings, Bpe(release.folder / "CosyVoice-BlankEN"), codes, model=model.requires_grad_(True), origin=origin)
+    return LmObjective(settings, Bpe(release.folder / "CosyVoice-BlankEN"), codes, model=model.requires_grad_(True), origin=origin, made=made)

@@ -28,6 +28,10 @@ def fingerprint(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
 
 
+def listed(changes: dict[str, tuple[Any, Any]]) -> str:
+    return ", ".join(f"{key}: {old!r} -> {new!r}" for key, (old, new) in changes.items())
+
+
 class Run:
     def __init__(self, folder: Path | str):
         self.folder = Path(folder)
@@ -49,11 +53,15 @@ class Stage:
 
     `config`: a dict or dataclass of plain values, which decides what the stage makes.
     `inputs`: stages it reads; they must be done.
-    `grows`: keys of the config that may change without starting again (hours of a corpus, updates of a training).
+    `grows`: keys of the config that may change without starting again (hours of a corpus, updates of a training). A record that
+    lacks one of them is of a time before there was this key, and says nothing about it.
+    `later`: keys that must not change, but that older records lack as well.
     """
 
-    def __init__(self, run: Run, name: str, config: Any, inputs: list["Stage"] | None = None, grows: tuple[str, ...] = ()):
-        self.run, self.name, self.grows = run, name, grows
+    def __init__(
+        self, run: Run, name: str, config: Any, inputs: list["Stage"] | None = None, grows: tuple[str, ...] = (), later: tuple[str, ...] = ()
+    ):
+        self.run, self.name, self.grows, self.later = run, name, grows, later
         self.folder = run.path(name)
         self.config = json.loads(json.dumps(asdict(config) if is_dataclass(config) else dict(config)))
         self.inputs = {self._input_name(stage): stage.identity() for stage in inputs or []}
@@ -93,14 +101,20 @@ class Stage:
         return fingerprint({"config": self.record.get("config"), "counts": self.record.get("counts"), "inputs": self.record.get("inputs")})
 
     def _fixed(self, config: dict[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in config.items() if key not in self.grows}
+        return {key: value for key, value in config.items() if key not in self.grows + self.later}
 
     @property
     def inputs_changed(self) -> bool:
         return bool(self.record) and self.record["inputs"] != self.inputs
 
     def done(self) -> bool:
-        return self.status == "done" and self.record["config"] == self.config and not self.inputs_changed
+        return self.status == "done" and not self.changes(self.record["config"]) and not self.inputs_changed
+
+    def changes(self, old: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+        """Key -> (old, new value), where `old` says something else than the config."""
+        new = self.config
+        names = [key for key in old.keys() | new.keys() if key in old or key not in self.grows + self.later]
+        return {key: (old.get(key), new.get(key)) for key in sorted(names) if old.get(key) != new.get(key)}
 
     def begin(self, restart: bool = False) -> str:
         """"new", "resume" (same settings) or "extend" (a growing setting or an input changed).
@@ -112,12 +126,11 @@ class Stage:
             self.record = {}
         state = "new"
         if self.record:
-            old, new = self._fixed(self.record["config"]), self._fixed(self.config)
-            if old != new:
-                names = sorted(k for k in old.keys() | new.keys() if old.get(k) != new.get(k))
-                changes = ", ".join(f"{k}: {old.get(k)!r} -> {new.get(k)!r}" for k in names)
-                raise StageChanged(f"{self.folder} was made with other settings ({changes}); use them again, or --restart to discard it")
-            state = "resume" if self.record["config"] == self.config and not self.inputs_changed else "extend"
+            changed = self.changes(self.record["config"])
+            fixed = {key: pair for key, pair in changed.items() if key not in self.grows}
+            if fixed:
+                raise StageChanged(f"{self.folder} was made with other settings ({listed(fixed)}); use them again, or --restart to discard it")
+            state = "extend" if changed or self.inputs_changed else "resume"
         self.folder.mkdir(parents=True, exist_ok=True)
         self._write("partial", self.record.get("counts", {}))
         return state

@@ -28,6 +28,7 @@ class Objective(nn.Module):
 
     name: str
     select = "loss"  # the validation number that ranks checkpoints; lower is better
+    later: tuple[str, ...] = ()  # keys of state() that the records of older trainings lack
 
     def turns(self) -> dict[str, list[nn.Parameter]]:
         """Optimiser groups in the order of their turns in one update: {"main": [...]} or {"discriminator": [...], "generator": [...]}."""
@@ -56,6 +57,10 @@ class Objective(nn.Module):
 
     def state(self) -> dict[str, Any]:
         """What shapes the modules: part of the stage's config, so that other sizes cannot resume this training."""
+        return {}
+
+    def manner(self) -> dict[str, Any]:
+        """How they are trained: part of the stage's config too, but it may change on the way."""
         return {}
 
 

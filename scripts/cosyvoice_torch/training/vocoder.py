@@ -3,7 +3,7 @@ The vocoder's objective: crops of mel to samples, judged by spectra, the mel and
 discriminators. The generator is `vocoder.py`'s, fed with the noise it has when it speaks.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -66,6 +66,9 @@ class VocoderObjective(Objective):
     def state(self) -> dict[str, Any]:
         s = self.settings
         return {"base": s.base, "f0_width": s.f0_width, "period_width": s.period_width, "spectrum_width": s.spectrum_width}
+
+    def manner(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self.settings).items() if name not in self.state()}
 
     def fields(self) -> list[str]:
         return ["mel", "audio", "f0"]
