@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cosyvoice_torch.training.checkpoints import average, averaged_best, best_weights, recorded_best
-from cosyvoice_torch.training.data import Batches, Dataset
+from cosyvoice_torch.training.data import Batches, Dataset, Joined
 from cosyvoice_torch.training.metrics import read_metrics
 from cosyvoice_torch.training.run import Run, Stage, StageChanged
 from cosyvoice_torch.training.shards import write_shard
@@ -215,3 +215,14 @@ def test_a_training_without_a_validated_checkpoint_is_said_so(tmp_path):
     stage.progress({"best": None})
     with pytest.raises(FileNotFoundError, match="no validated checkpoint yet"):
         recorded_best(stage)
+
+
+def test_a_text_that_one_corpus_holds_out_is_trained_on_in_none_whatever_its_id(tmp_path):
+    lines = {"a": [("1", "valid", "Good night, all."), ("2", "train", "One two.")], "b": [("x", "train", "Good night all"), ("1", "train", "Three.")]}
+    for folder, rows in lines.items():
+        (tmp_path / folder).mkdir()
+        made = [{"id": name, "split": split, "speaker": folder, "text": text, "phonemes": [], "frames": 9} for name, split, text in rows]
+        (tmp_path / folder / "index.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made))
+    joined = Joined([Dataset(tmp_path / folder, ["text"]) for folder in lines])
+    assert [meta["text"] for meta in joined.split("train").items] == ["One two.", "Three."]
+    assert [meta["text"] for meta in joined.split("valid").items] == ["Good night, all."]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .shards import Shards, as_training_dtype
+from .validate import normal
 
 SHARDED = ("mel", "audio", "f0", "whisper", "tokens")
 FIELDS = (*SHARDED, "text", "phonemes", "speaker")
@@ -96,9 +97,10 @@ class Joined(Dataset):
 
     def __init__(self, parts: list[Dataset]):
         self.parts, self.fields = parts, parts[0].fields
-        held = {meta["id"] for part in parts for meta in part.all if meta["split"] != "train"}
+        # By the letters of the text: ids of recordings are file names.
+        held = {normal(meta["text"]) for part in parts for meta in part.all if meta["split"] != "train"} - {""}
         every = [meta | {"part": number} for number, part in enumerate(parts) for meta in part.all]
-        self.all = [meta for meta in every if meta["split"] != "train" or meta["id"] not in held]
+        self.all = [meta for meta in every if meta["split"] != "train" or normal(meta["text"]) not in held]
         self.items = self.all
 
     def item(self, meta: dict[str, Any]) -> dict[str, Any]:

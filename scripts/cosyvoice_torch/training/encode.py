@@ -17,11 +17,11 @@ from torch.nn import functional as F
 
 from ..speech_tokenizer import SpeechTokenizer
 from . import robust, tokenizer
-from .checkpoints import recorded_best
+from .checkpoints import read_metadata, recorded_best
 from .data import Dataset
 from .metrics import Report
 from .run import Run, Stage
-from .shards import Shards, write_shard_as
+from .shards import Shards, shard_names, write_shard_as
 
 PIECE = 500
 
@@ -38,7 +38,7 @@ def _loaded(folder: Path) -> tuple[SpeechTokenizer, Dataset, dict[str, int]]:
 def encode_piece(folder: Path, number: int, names: list[str]) -> Counter:
     """One shard; how often each code occurs in it. Utterances are batched by length: padding does not change codes."""
     network, data, index = _loaded(folder)
-    tokens, counts = {}, Counter()
+    tokens, made_of, counts = {}, {}, Counter()
     names = sorted(names, key=lambda name: data.items[index[name]]["frames"])
     for start in range(0, len(names), 16):
         group = names[start : start + 16]
@@ -48,14 +48,24 @@ def encode_piece(folder: Path, number: int, names: list[str]) -> Counter:
         encoded = network.encode(torch.stack(padded).transpose(1, 2).contiguous(), 4 * torch.tensor(lengths))
         ids = network.quantizer.ids(network.quantizer.project_in(encoded))
         for name, row, length in zip(group, ids, lengths, strict=True):
+            if sha256 := data.items[index[name]].get("sha256"):
+                made_of[name] = sha256
             tokens[name] = row[:length].int()
             counts.update(tokens[name].tolist())
-    write_shard_as(folder / "encode" / "tokens" / f"{number:05d}.safetensors", tokens)
+    write_shard_as(folder / "encode" / "tokens" / f"{number:05d}.safetensors", tokens, made_of)
     return counts
 
 
+def up_to_date(folder: Path, items: list[dict[str, Any]]) -> set[str]:
+    """Utterances whose tokens are of the sound they have now; shards without hashes are from before they were kept."""
+    made_of: dict[str, str | None] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        made_of |= dict.fromkeys(shard_names(path)) | read_metadata(path)
+    return {meta["id"] for meta in items if meta["id"] in made_of and (made_of[meta["id"]] or meta.get("sha256")) == meta.get("sha256")}
+
+
 def encode(run: Run, processes: int = 0, restart: bool = False) -> Stage:
-    """Tokens of every utterance that has none yet; all anew when the tokenizer has changed."""
+    """Tokens of every utterance that has none yet, or has other sound now; all anew when the tokenizer has changed."""
     features = Stage.existing(run, "features")
     made_by = robust.still_valid(run) if run.path("robust").exists() else Stage.existing(run, "tokenizer")
     best = recorded_best(made_by)
@@ -64,8 +74,9 @@ def encode(run: Run, processes: int = 0, restart: bool = False) -> Stage:
         return stage
     stale = bool(stage.record) and stage.record["config"] != stage.config
     stage.begin(restart or stale)
-    ready = Shards(stage.folder, ["tokens"]).index["tokens"]
+    _loaded.cache_clear()  # this process may have encoded before, with another tokenizer or other features
     items = Dataset(features.folder, ["whisper"]).items
+    ready = up_to_date(stage.folder / "tokens", items)
     todo = [meta["id"] for meta in items if meta["id"] not in ready]
     first = 1 + max((int(path.stem) for path in (stage.folder / "tokens").glob("*.safetensors")), default=-1)
     jobs = [(run.folder, first + i, todo[i * PIECE : (i + 1) * PIECE]) for i in range(-(-len(todo) // PIECE))]

@@ -70,7 +70,7 @@ def extract_piece(folder: Path, corpus: Path, number: int, entries: list[dict[st
             made = extract(read_audio(corpus / entry["wav"]), pitch.get("f0", name) if pitch.has("f0", name) else None)
         for field, value in made.items():
             tensors.setdefault(field, {})[name] = value
-        line = {key: entry.get(key) for key in ("id", "split", "speaker", "kind", "text")}
+        line = {key: entry.get(key) for key in ("id", "split", "speaker", "kind", "text", "sha256")}
         line |= {"phonemes": phonemes_of(entry), "seconds": len(made["audio"]) / RATE, "frames": len(made["mel"])}
         lines.append(json.dumps(line, ensure_ascii=False))
     for field, values in tensors.items():
@@ -80,7 +80,7 @@ def extract_piece(folder: Path, corpus: Path, number: int, entries: list[dict[st
 
 
 def make_features(run: Run, processes: int = 0, restart: bool = False) -> Stage:
-    """Features of every utterance of the corpus that has none yet."""
+    """Features of every utterance of the corpus that has none yet, or has other sound now."""
     corpus = Stage.existing(run, "corpus")
     stage = Stage(run, "features", {"mel": "24 kHz, 80", "whisper": "16 kHz, 128"}, [corpus])
     if stage.done() and not restart:
@@ -88,7 +88,9 @@ def make_features(run: Run, processes: int = 0, restart: bool = False) -> Stage:
     stage.begin(restart)
     pieces = stage.folder / "pieces"
     entries = read_manifest(corpus.folder / "manifest.jsonl")
-    ready = {line["id"] for path in pieces.glob("*.jsonl") for line in read_manifest(path)} if pieces.exists() else set()
+    made_of = {line["id"]: line.get("sha256") for path in sorted(pieces.glob("*.jsonl")) for line in read_manifest(path)}
+    # A corpus made anew has the same ids for the same sentences. Pieces without hashes are from before they were kept.
+    ready = {entry["id"] for entry in entries if entry["id"] in made_of and made_of[entry["id"]] in (None, entry.get("sha256"))}
     todo = [entry for entry in entries if entry["id"] not in ready]
     first = 1 + max((int(path.stem) for path in pieces.glob("*.jsonl")), default=-1)
     jobs = [(stage.folder, corpus.folder, first + i, todo[i * PIECE : (i + 1) * PIECE]) for i in range(-(-len(todo) // PIECE))]
