@@ -11,7 +11,14 @@ import { Device } from "./gpu/device.js";
 import { Listener, type ListenOptions } from "./listen.js";
 import { LanguageModel } from "./lm/lm.js";
 import { prepare, prepareConversion, prepareStream, type Reader } from "./prepare.js";
-import { type ConvertOptions, checkRequest, type Progress, type SpeakOptions, type Speech } from "./speech.js";
+import {
+  type ConvertOptions,
+  checkOptions,
+  checkRequest,
+  type Progress,
+  type SpeakOptions,
+  type Speech,
+} from "./speech.js";
 import { Synthesis } from "./synthesis.js";
 import { Wetext } from "./text/wetext/wetext.js";
 import { tokenizerOf } from "./tokenizerOf.js";
@@ -146,9 +153,10 @@ export class CosyVoice {
 
   /**
    * Speaks a recording again in another voice: its words, rhythm and melody, the voice's timbre.
-   * @throws InputError for a recording or voice that cannot be used
+   * @throws InputError for a recording, voice or option that cannot be used, FileError when the model has no speech tokenizer
    */
   async convert(sound: Sound, options: ConvertOptions = {}): Promise<Speech> {
+    checkOptions(options);
     const { name = "source", signal, onProgress } = options;
     const voice = this.voiceOf(options.voice);
     return this.inTurn(this.listener(), async (listener) => {

@@ -5,7 +5,7 @@ import type { Sound } from "./audio/readWav.js";
 import { prepareRecording } from "./audio/recording.js";
 import { whisperMel } from "./audio/whisperMel.js";
 import type { Model } from "./checkpoint/model.js";
-import { InputError } from "./errors.js";
+import { FileError, InputError } from "./errors.js";
 import type { Device } from "./gpu/device.js";
 import { SpeakerEncoder } from "./speaker/speakerEncoder.js";
 import { SpeechTokenizer } from "./speechTokenizer/speechTokenizer.js";
@@ -24,31 +24,41 @@ export interface ListenOptions {
 /** Longest source of voice conversion; it is tokenized window by window. */
 const MAX_SOURCE_SECONDS = 290;
 
-/** The two networks that hear. */
+/** The two networks that hear; the words of a recording are heard without the second. */
 export class Listener {
   private constructor(
-    private readonly model: Pick<Model, "config">,
+    private readonly model: Pick<Model, "name" | "config">,
     private readonly tokenizer: SpeechTokenizer,
-    private readonly encoder: SpeakerEncoder,
+    private readonly encoder: SpeakerEncoder | undefined,
   ) {}
 
-  /** @throws FileError when the model cannot hear */
+  /** @throws FileError when the model has no speech tokenizer */
   static async load(device: Device, model: Model): Promise<Listener> {
     const tokenizer = await SpeechTokenizer.load(device, model);
     try {
-      return new Listener(model, tokenizer, await SpeakerEncoder.load(device, model));
+      const encoder = model.config.speaker ? await SpeakerEncoder.load(device, model) : undefined;
+      return new Listener(model, tokenizer, encoder);
     } catch (error) {
       tokenizer.destroy();
       throw error;
     }
   }
 
-  /** @throws InputError for a recording that cannot be used, CancelledError when the signal fires */
+  /**
+   * @throws InputError for a recording that cannot be used, FileError when the model has no speaker encoder, CancelledError when the
+   * signal fires
+   */
   async voice(sound: Sound, { name, transcript, trim = true, signal }: ListenOptions): Promise<Voice> {
-    const { config } = this.model;
+    const { encoder } = this;
+    const { config, name: from } = this.model;
+    if (!encoder) {
+      throw new FileError(
+        `${from}: to hear who speaks, a model needs a speaker encoder; convert one with campplus.onnx`,
+      );
+    }
     const { samples, samples16k } = prepareRecording(sound, { name, sampleRate: config.sampleRate, trim });
     const cancel = signal ? { signal } : {};
-    const embedding = await this.encoder.run(fbank(samples16k, this.encoder.config.melBins), cancel);
+    const embedding = await encoder.run(fbank(samples16k, encoder.config.melBins), cancel);
     const { ids: tokens } = await this.tokenizer.run(whisperMel(samples16k, this.tokenizer.config.melBins).mel, cancel);
     const mel = mel24k(samples, config.mel, config.sampleRate);
     if (mel.length < config.tokenMelRatio * config.mel.bins) {
@@ -67,6 +77,6 @@ export class Listener {
 
   destroy(): void {
     this.tokenizer.destroy();
-    this.encoder.destroy();
+    this.encoder?.destroy();
   }
 }

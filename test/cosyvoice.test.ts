@@ -114,6 +114,11 @@ describe("CosyVoice", () => {
     expect(failure).toMatchObject({ name, message: expect.stringContaining(message) });
     expect((failure as Error).message.split("\n")).toHaveLength(1);
   });
+
+  test.each([-1, Number.NaN])("a conversion with the seed %d is refused", async (seed) => {
+    const sound = { samples: new Float32Array(16_000).map(Math.sin), sampleRate: 16_000 };
+    await expect(tts.convert(sound, { seed })).rejects.toThrow(`seed ${seed} is not a whole number`);
+  });
 });
 
 test("loading can be cancelled between its steps, and says how far it is", async () => {

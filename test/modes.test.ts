@@ -1,11 +1,14 @@
 /** Ways of speaking with a voice made of a recording, on a small model that has every part. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openModel } from "../src/checkpoint/model.js";
 import type { Config } from "../src/config.js";
 import { CosyVoice, type Sound, type Voice } from "../src/index.js";
+import { Listener } from "../src/listen.js";
+import { openFolder } from "../src/platform/node.js";
 import { aligned, modeOf, promptedBy } from "../src/voice.js";
 import { decodeVoice, encodeVoice } from "../src/voiceFile.js";
-import { adapterNames } from "./helpers/device.js";
+import { adapterNames, testDevice } from "./helpers/device.js";
 import { memoryFile } from "./helpers/memoryFiles.js";
 import { TINY } from "./helpers/tinyRelease.js";
 
@@ -84,6 +87,19 @@ test("a voice file of a longer recording than can be heard is refused", async ()
   };
   expect((await decoded(30)).voice.prompt?.tokens.length).toBe(750);
   await expect(decoded(40)).rejects.toThrow("long.voice.safetensors: a recording of 40.0 s, at most 30 s; make");
+});
+
+test("a model without a speaker encoder hears words, but not who speaks", async () => {
+  const model = await openModel(await openFolder(HEARING));
+  const { speaker: _, ...config } = model.config;
+  const listener = await Listener.load(await testDevice(adapter), Object.assign(Object.create(model), { config }));
+  try {
+    expect((await listener.tokens(sound(0.5), "glide")).length).toBe(13);
+    await expect(listener.voice(sound(0.5), { name: "glide" })).rejects.toThrow("needs a speaker encoder");
+  } finally {
+    listener.destroy();
+    await model.close();
+  }
 });
 
 describe(`a voice made of a recording, on ${adapter}`, () => {
