@@ -18,6 +18,7 @@ import {
   dtypeOption,
   example,
   globalOptions,
+  modelOption,
   type NormalizerName,
   normalizeOption,
   seedOption,
@@ -62,7 +63,7 @@ export function registerBatch(program: Command): void {
     .description("Speak every text of a JSON file into a WAV file, and write what came of each to results.json.")
     .argument("<jobs.json>", "texts by speaker and by way of speaking")
     .requiredOption("--out <dir>", "the folder for the WAV files and results.json; made when it is not there")
-    .option("--model <dir>", "a converted model folder, or an official release (default: the model in the package)");
+    .addOption(modelOption());
   addVoiceOptions(command)
     .addOption(promptTextOption())
     .addOption(normalizeOption())

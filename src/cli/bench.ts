@@ -15,7 +15,7 @@ import { openModel } from "../checkpoint/model.js";
 import { Device } from "../gpu/device.js";
 import { modelFolder } from "./boxedModel.js";
 import { withProgress } from "./loadModel.js";
-import { example, globalOptions, positiveNumber } from "./options.js";
+import { example, globalOptions, modelOption, positiveNumber } from "./options.js";
 
 const PARTS = ["kernels", "stages", "ears"] as const;
 
@@ -39,7 +39,7 @@ export function registerBench(program: Command): void {
     .addOption(new Option("--part <part>", "only this part (default: all; ears with --onnx)").choices(PARTS))
     .option("--only <text>", "kernel rows whose name contains this text", "")
     .option("--seconds <n>", "time spent on each kernel row", positiveNumber, 0.5)
-    .option("--model <dir>", "whose stages are timed (default: the model in the package)")
+    .addOption(modelOption("the model whose stages are timed"))
     .option("--text <text>", "what the stages speak", "The boy was there when the sun rose.")
     .option("--onnx <dir>", "for ears: a release whose ONNX files onnxruntime-node runs beside this engine")
     .option("--json", "print one JSON object instead of the tables")

@@ -9,7 +9,7 @@ import { type SelfTestResult, selfTest } from "../selfTest.js";
 import { type SoundCheck, soundCheck } from "../soundCheck.js";
 import { modelFolder } from "./boxedModel.js";
 import { loadModel, withProgress } from "./loadModel.js";
-import { example, globalOptions } from "./options.js";
+import { example, globalOptions, modelOption } from "./options.js";
 
 interface Refused {
   readonly name: string;
@@ -45,7 +45,7 @@ export function registerDoctor(program: Command): void {
       "show the GPU adapters, what the engine chooses because of them, and test that the chosen one computes",
     )
     .option("--listen", "also speak the model's sample sentence and compare it with the sample")
-    .option("--model <dir>", "the model that --listen hears (default: the voice in the package)")
+    .addOption(modelOption("the model that --listen hears"))
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",

@@ -8,7 +8,7 @@ import { prepareText, requireWords, type Segment } from "../text/text.js";
 import { Wetext } from "../text/wetext/wetext.js";
 import { tokenizerOf } from "../tokenizerOf.js";
 import { modelFolder } from "./boxedModel.js";
-import { example, type NormalizerName, normalizeOption } from "./options.js";
+import { example, modelOption, type NormalizerName, normalizeOption } from "./options.js";
 import { textOf } from "./textInput.js";
 
 interface Options {
@@ -29,7 +29,7 @@ export function registerNormalize(program: Command): void {
     .argument("[text]", "the text; without it --text-file or stdin is read")
     .option("--text-file <file>", "read the text from a file")
     .addOption(normalizeOption())
-    .option("--model <dir>", "whose tokenizer gives the ids (default: the model in the package)")
+    .addOption(modelOption("the model whose tokenizer gives the ids"))
     .option("--prompt", "treat it as the transcript of a recording: in one piece, without a final stop of its own")
     .option("--json", "print one line of JSON")
     .addHelpText(

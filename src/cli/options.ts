@@ -14,6 +14,11 @@ export function globalOptions(command: Command): GlobalOptions {
   return command.optsWithGlobals<GlobalOptions>();
 }
 
+/** `--model`; `modelFolder` finds the one that is used. @param what of a model is used */
+export function modelOption(what = "a converted model folder, or an official release"): Option {
+  return new Option("--model <dir>", `${what} (default: that of COSYVOICE_MODEL, else the one in the package)`);
+}
+
 /** `--dtype`; without it a model folder is read as it is, an official folder as f32. */
 export function dtypeOption(): Option {
   return new Option("--dtype <type>", "how matrices are kept on the GPU").choices(["f32", "f16"]);

@@ -13,6 +13,7 @@ import {
   dtypeOption,
   example,
   globalOptions,
+  modelOption,
   type NormalizerName,
   normalizeOption,
   seedOption,
@@ -61,7 +62,7 @@ export function registerSpeak(program: Command): void {
       "speak stdin while it comes; a line's end ends a sentence, and each is read as without this (with --normalize none every word goes to the model at once, unchanged, as upstream)",
     )
     .addOption(normalizeOption())
-    .option("--model <dir>", "a converted model folder, or an official release");
+    .addOption(modelOption());
   addVoiceOptions(command)
     .addOption(promptTextOption())
     .addOption(new Option("--mode <mode>", "what of the voice is used (default: what makes most of it)").choices(MODES))

@@ -4,7 +4,7 @@ import { encodeWav } from "../audio/wav.js";
 import { atomicWrite, requireWritable } from "./atomicWrite.js";
 import { modelFolder } from "./boxedModel.js";
 import { loadModel, tellAdapter, withProgress } from "./loadModel.js";
-import { compatOption, example, globalOptions, seedOption } from "./options.js";
+import { compatOption, example, globalOptions, modelOption, seedOption } from "./options.js";
 import { addVoiceOptions, findVoice, namedVoice, recording, type VoiceOptions, voiceOf } from "./voiceOptions.js";
 
 interface Options extends VoiceOptions {
@@ -20,7 +20,7 @@ export function registerVc(program: Command): void {
     .summary("speak a recording again in another voice")
     .description("Speak a recording again in another voice: its words, rhythm and melody, the other voice's timbre.")
     .argument("<source.wav>", "the recording")
-    .option("--model <dir>", "a model with a speech tokenizer (default: the model in the package)");
+    .addOption(modelOption("a model with a speech tokenizer, and for --prompt-wav a speaker encoder"));
   addVoiceOptions(command)
     .addOption(compatOption())
     .option("-o, --output <file>", "the WAV file to write", "converted.wav")

@@ -16,7 +16,7 @@ import { encodeVoice } from "../voiceFile.js";
 import { atomicWrite, requireWritable } from "./atomicWrite.js";
 import { modelFolder } from "./boxedModel.js";
 import { withProgress } from "./loadModel.js";
-import { example, globalOptions } from "./options.js";
+import { example, globalOptions, modelOption } from "./options.js";
 import { warn } from "./output.js";
 import { type Broken, inFull, inShort, type Known, known, ownVoices, speakersOf } from "./voiceFacts.js";
 import { promptTextOption, withFile } from "./voiceOptions.js";
@@ -51,8 +51,8 @@ export function registerVoice(program: Command): void {
 
   group
     .command("list")
-    .description("List your own voices, and with --model the speakers that it knows.")
-    .option("--model <dir>", "a model whose speakers to list too")
+    .description("List the speakers that a model knows, and your own voices.")
+    .addOption(modelOption("a model whose speakers to list"))
     .addOption(voicesOption())
     .option("--json", "print a JSON list")
     .addHelpText("after", example("cosyvoice voice list --model CosyVoice2-0.5B-f16"))
@@ -69,9 +69,9 @@ export function registerVoice(program: Command): void {
 
   group
     .command("show")
-    .description("Show what is known of one of your voices, or with --model of a speaker of that model.")
+    .description("Show what is known of a speaker of a model, or of one of your own voices.")
     .argument("<name>", "the voice")
-    .option("--model <dir>", "a model whose speakers go before your own voices")
+    .addOption(modelOption("a model whose speakers go before your own voices"))
     .addOption(voicesOption())
     .option("--json", "print one JSON object")
     .addHelpText("after", example("cosyvoice voice show anna"))
@@ -99,10 +99,7 @@ function registerAdd(group: Command): void {
     )
     .argument("<name>", "what to call it")
     .argument("<recording.wav>", "the recording")
-    .option(
-      "--model <dir>",
-      "a model with a speech tokenizer and a speaker encoder (default: the model in the package)",
-    )
+    .addOption(modelOption("a model with a speech tokenizer and a speaker encoder"))
     .addOption(promptTextOption())
     .option("--licence <text>", "a note: who may do what with this voice")
     .option("--no-trim", "keep the silence around the words")
@@ -122,7 +119,7 @@ function registerAdd(group: Command): void {
 async function add(
   name: string,
   path: string,
-  { model: from, promptText, licence, trim, voices, force }: AddOptions,
+  { model: named, promptText, licence, trim, voices, force }: AddOptions,
   adapter: string | undefined,
 ): Promise<Known & { readonly warnings: readonly string[] }> {
   const folder = new VoicesFolder(voices);
@@ -140,7 +137,8 @@ async function add(
   await folder.make();
   await requireWritable(file);
   const transcript = promptText === undefined ? {} : { transcript: promptText };
-  return withModel(modelFolder(from), async (model) => {
+  const from = modelFolder(named);
+  return withModel(from, async (model) => {
     const voice = await withProgress("listening", async ({ signal }) =>
       hear(model, adapter, (listener) => listener.voice(sound, { name, trim, signal, ...transcript })),
     );
@@ -173,8 +171,11 @@ type Places = ReadonlyMap<string, readonly (Known | Broken)[]>;
 /** By where they are: the model's speakers, then a user's own. */
 async function allVoices({ model, voices }: Options): Promise<Places> {
   const folder = new VoicesFolder(voices);
-  const speakers = model === undefined ? [] : ([[model, await withModel(model, speakersOf)]] as const);
-  return new Map([...speakers, [folder.path, await ownVoices(folder)]]);
+  const path = modelFolder(model);
+  return new Map([
+    [path, await withModel(path, speakersOf)],
+    [folder.path, await ownVoices(folder)],
+  ]);
 }
 
 /** @throws InputError naming the voices there are, FileError when it is damaged */

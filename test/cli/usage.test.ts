@@ -22,6 +22,14 @@ describe("help", () => {
     expect(stdout).toContain("--adapter <name>");
   });
 
+  test.each(["speak", "vc", "batch", "normalize", "bench", "doctor", "voice add", "voice list", "voice show"])(
+    "%s --help says which model is used when none is named",
+    async (command) => {
+      const { stdout } = await cosyvoice([...command.split(" "), "--help"]);
+      expect(stdout.replace(/\s+/g, " ")).toContain("(default: that of COSYVOICE_MODEL, else the one in the package)");
+    },
+  );
+
   test("--version is the package's", async () => {
     const { status, stdout } = await cosyvoice(["--version"]);
     expect(status).toBe(0);
