@@ -41,7 +41,7 @@ export interface RecordingOptions {
  */
 export function prepareRecording(sound: Sound, options: RecordingOptions): Recording {
   const { name, sampleRate, trim = false, maxSeconds = MAX_SECONDS } = options;
-  checkSound(sound, name, maxSeconds);
+  checkRecording(sound, name, maxSeconds);
   const heard = resample(sound.samples, sound.sampleRate, LISTENING_RATE);
   if (!trim) {
     const samples = resample(sound.samples, sound.sampleRate, sampleRate);
@@ -52,7 +52,8 @@ export function prepareRecording(sound: Sound, options: RecordingOptions): Recor
   return { samples16k, samples: resample(samples16k, LISTENING_RATE, sampleRate), seconds };
 }
 
-function checkSound({ samples, sampleRate }: Sound, name: string, maxSeconds: number): void {
+/** @throws InputError as `prepareRecording` does, without its work */
+export function checkRecording({ samples, sampleRate }: Sound, name: string, maxSeconds = MAX_SECONDS): void {
   if (!(sampleRate >= LISTENING_RATE)) {
     const rule = `at least ${LISTENING_RATE} is needed`;
     throw new InputError(`${name}: a sample rate of ${sampleRate} Hz, ${rule}; use a recording of better quality`);

@@ -27,10 +27,10 @@ import {
 import { warn } from "./output.js";
 import {
   addVoiceOptions,
+  checkVoice,
   findVoice,
   namedVoice,
   promptTextOption,
-  requirePromptWav,
   type VoiceOptions,
   voiceOf,
 } from "./voiceOptions.js";
@@ -88,7 +88,7 @@ export function registerBatch(program: Command): void {
 async function batch(jobs: string, options: Options, adapter: string | undefined): Promise<readonly Result[]> {
   const { out, seed, speed, normalize, dtype, compat, voice, promptWav, promptText } = options;
   checkOptions({ seed, speed });
-  requirePromptWav(options);
+  await checkVoice(options);
   const given = { ...(voice && { voice }), ...(promptWav && { promptWav }), ...(promptText && { promptText }) };
   const read = await readJobs(jobs, given);
   await makeFolder(out);

@@ -182,6 +182,9 @@ function ownVoice(entry: ReadonlyMap<string, unknown>, where: string, folder: st
   if (promptText !== undefined && promptWav === undefined) {
     throw new InputError(`${where}: "prompt_text" are the words of "prompt_wav", which is missing`);
   }
+  if (promptText?.trim() === "") {
+    throw new InputError(`${where}: "prompt_text": it is blank; give the words, or leave it out`);
+  }
   const words = promptText === undefined ? {} : { promptText };
   return {
     ...(promptWav === undefined ? {} : { recording: { promptWav: resolve(folder, promptWav), ...words } }),

@@ -24,6 +24,7 @@ import { drawSpectrogram } from "./spectrogram.js";
 import { incomingText, textOf } from "./textInput.js";
 import {
   addVoiceOptions,
+  checkVoice,
   findVoice,
   namedVoice,
   promptTextOption,
@@ -118,6 +119,7 @@ async function speak(
   checkRequest(text, { seed, speed });
   const model = modelFolder(options.model);
   const named = await findVoice(options, model);
+  await checkVoice(named);
   const tts = await loadModel(model, { adapter, dtype, voice: namedVoice(named) });
   try {
     tellAdapter(tts);

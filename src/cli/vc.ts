@@ -5,7 +5,15 @@ import { atomicWrite, requireWritable } from "./atomicWrite.js";
 import { modelFolder } from "./boxedModel.js";
 import { loadModel, tellAdapter, withProgress } from "./loadModel.js";
 import { compatOption, example, globalOptions, modelOption, seedOption } from "./options.js";
-import { addVoiceOptions, findVoice, namedVoice, recording, type VoiceOptions, voiceOf } from "./voiceOptions.js";
+import {
+  addVoiceOptions,
+  checkVoice,
+  findVoice,
+  namedVoice,
+  recording,
+  type VoiceOptions,
+  voiceOf,
+} from "./voiceOptions.js";
 
 interface Options extends VoiceOptions {
   readonly model?: string;
@@ -39,6 +47,7 @@ export function registerVc(program: Command): void {
       const { adapter } = globalOptions(self);
       const model = modelFolder(options.model);
       const named = await findVoice(options, model);
+      await checkVoice(named);
       const tts = await loadModel(model, { adapter, voice: namedVoice(named) });
       try {
         tellAdapter(tts);

@@ -19,7 +19,7 @@ import { withProgress } from "./loadModel.js";
 import { example, globalOptions, modelOption } from "./options.js";
 import { warn } from "./output.js";
 import { type Broken, inFull, inShort, type Known, known, ownVoices, speakersOf } from "./voiceFacts.js";
-import { promptTextOption, withFile } from "./voiceOptions.js";
+import { checkPromptText, promptTextOption, withFile } from "./voiceOptions.js";
 import { unknownVoice, VoicesFolder, voicesOption } from "./voicesFolder.js";
 
 interface Options {
@@ -124,7 +124,7 @@ async function add(
 ): Promise<Known & { readonly warnings: readonly string[] }> {
   const folder = new VoicesFolder(voices);
   const file = folder.fileOf(name);
-  if (promptText?.trim() === "") throw new InputError("--prompt-text: it is blank; give the words, or leave it out");
+  checkPromptText(promptText);
   if (!force && (await folder.names()).includes(name)) {
     throw new InputError(`voice ${JSON.stringify(name)}: ${file} is there; --force replaces it`);
   }

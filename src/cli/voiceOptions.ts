@@ -3,6 +3,7 @@ import { basename, dirname } from "node:path";
 import { type Command, Option } from "commander";
 import { openFolder } from "#platform";
 import type { Sound } from "../audio/readWav.js";
+import { checkRecording } from "../audio/recording.js";
 import { readSound } from "../audio/sound.js";
 import { openModel } from "../checkpoint/model.js";
 import type { RandomAccessFile } from "../checkpoint/source.js";
@@ -10,7 +11,7 @@ import { type Compat, waysOf } from "../compat.js";
 import type { CosyVoice } from "../cosyvoice.js";
 import { InputError } from "../errors.js";
 import type { Voice } from "../voice.js";
-import { decodeVoice } from "../voiceFile.js";
+import { decodeVoice, readVoice } from "../voiceFile.js";
 import { interrupted } from "./interrupt.js";
 import { warn } from "./output.js";
 import { unknownVoice, VoicesFolder, voicesOption } from "./voicesFolder.js";
@@ -41,11 +42,22 @@ export function promptTextOption(): Option {
   return new Option("--prompt-text <text>", "the words of the recording, for zero-shot");
 }
 
-/** @throws InputError for the words of a recording that is not given */
-export function requirePromptWav({ promptWav, promptText }: VoiceOptions): void {
+/** @throws InputError for the words of a recording that are none */
+export function checkPromptText(promptText: string | undefined): void {
+  if (promptText?.trim() === "") throw new InputError("--prompt-text: it is blank; give the words, or leave it out");
+}
+
+/**
+ * What can be refused before a model is loaded, which may take a minute.
+ * @throws InputError or FileError for words without a recording, and a recording or voice file that cannot be used
+ */
+export async function checkVoice({ voice, promptWav, promptText }: VoiceOptions): Promise<void> {
   if (promptText !== undefined && promptWav === undefined) {
     throw new InputError("--prompt-text are the words of --prompt-wav, which is missing");
   }
+  checkPromptText(promptText);
+  if (promptWav !== undefined) checkRecording(await recording(promptWav), basename(promptWav));
+  else if (voice !== undefined && isVoiceFile(voice)) await withFile(voice, readVoice);
 }
 
 /**
@@ -79,7 +91,6 @@ export function namedVoice({ voice, promptWav }: VoiceOptions): string | undefin
 /** The voice to speak with; undefined for the model's first. */
 export async function voiceOf(tts: CosyVoice, options: VoiceOptions): Promise<string | Voice | undefined> {
   const { voice, promptWav, promptText, compat } = options;
-  requirePromptWav(options);
   if (promptWav !== undefined) {
     return tts.listen(await recording(promptWav), {
       name: basename(promptWav),

@@ -91,6 +91,7 @@ describe("the jobs", () => {
     [{ a: { "instruction-zero-shot": [{ text: "x", instruction: " " }] } }, /number 1: instruction: it is blank/],
     [{ a: { "instruction-zero-shot": { text: "x", instruction: "i", texts: 1 } } }, /"texts" is no key of it/],
     [{ a: { ...texts, prompt_text: "x" } }, /"prompt_text" are the words of "prompt_wav", which is missing/],
+    [{ a: { ...texts, prompt_wav: "a.wav", prompt_text: " " } }, /speaker "a": "prompt_text": it is blank/],
     [{ a: { "zero-shot": ["x"], prompt_wav: "a.wav" } }, /zero-shot needs the words .* give them with "prompt_text"/],
     [{ a: { sft_inference: Array(10_001).fill("x") } }, /more than 10000 texts/],
   ])("that are wrong are refused by what is wrong, %#", (value, message) => {
@@ -217,5 +218,10 @@ test("nothing is made of a file that is wrong, or is not there", async () => {
   expect(status).toBe(1);
   const none = await cosyvoice(["batch", join(folder, "none.json"), "--out", join(folder, "other")]);
   expect(none.stderr).toMatch(/none\.json: no such file or folder$/m);
+  expect(existsSync(join(folder, "other"))).toBe(false);
+  writeFileSync(join(folder, "noise.wav"), "RIFF");
+  const args = ["batch", "jobs.json", "--out", "other", "--prompt-wav", "noise.wav"];
+  const noise = await cosyvoice(args, { cwd: folder });
+  expect(noise.stderr).toMatch(/^error: .*noise\.wav: /m);
   expect(existsSync(join(folder, "other"))).toBe(false);
 });
