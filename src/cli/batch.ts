@@ -94,7 +94,8 @@ async function batch(jobs: string, options: Options, adapter: string | undefined
   await makeFolder(out);
   await requireWritable(join(out, "results.json"));
   const model = modelFolder(options.model);
-  const items = await withOwnVoices(read, model, options.voices);
+  const find = voiceFinder(model, options.voices);
+  const items = await withOwnVoices(read, options.voices, find);
   const results = await Results.open(out, jobs, items, { model, adapter, dtype, normalize, compat, seed, speed });
   const { missing } = results;
   if (missing.length < items.length) {
@@ -103,7 +104,7 @@ async function batch(jobs: string, options: Options, adapter: string | undefined
   await results.write();
   if (missing.length === 0) return results.list;
 
-  const named = await findVoice({ ...given, ...(options.voices && { voices: options.voices }) }, model);
+  const named = voice === undefined ? given : { voice: await find(voice) };
   const tts = await loadModel(model, { adapter, dtype, voice: namedVoice(named) });
   try {
     tellAdapter(tts);
@@ -192,15 +193,30 @@ class Batch {
   }
 }
 
+/** A name, or the file of the user's own voice of that name. */
+type Finder = (voice: string) => Promise<string>;
+
+/** Finds every name once, so that what there is to say of it is said once. */
+function voiceFinder(model: string, voices: string | undefined): Finder {
+  const found = new Map<string, Promise<string>>();
+  return (voice) => {
+    const finding = found.get(voice) ?? findVoice({ voice, ...(voices && { voices }) }, model).then((now) => now.voice);
+    found.set(voice, finding);
+    return finding;
+  };
+}
+
 /** The items with names of the user's own voices replaced by their files, where the model has no such speaker. */
-async function withOwnVoices(items: readonly Item[], model: string, voices: string | undefined): Promise<Item[]> {
+async function withOwnVoices(items: readonly Item[], voices: string | undefined, find: Finder): Promise<Item[]> {
   const own = new Set(await new VoicesFolder(voices).names());
-  const found = new Map<string, Candidate>();
   const resolved = async (candidate: Candidate): Promise<Candidate> => {
     const { voice, ifKnown, promptWav } = candidate;
     if (voice === undefined || promptWav !== undefined || (ifKnown && !own.has(voice))) return candidate;
-    const { voice: now = voice } = found.get(voice) ?? (await findVoice({ voice, ...(voices && { voices }) }, model));
-    found.set(voice, { voice: now });
+    const now = await find(voice).catch((error: unknown) => {
+      // A name that nobody has fails its own items, when it is their turn.
+      if (error instanceof InputError) return voice;
+      throw error;
+    });
     return now === voice ? candidate : { voice: now };
   };
   const all: Item[] = [];

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { encodeWav } from "../../src/audio/wav.js";
 import { openModel } from "../../src/checkpoint/model.js";
 import { jobsOf } from "../../src/cli/batchJobs.js";
+import type { Result } from "../../src/cli/batchResults.js";
 import { openFolder } from "../../src/platform/node.js";
 import { encodeVoice } from "../../src/voiceFile.js";
 import { TINY } from "../helpers/tinyModel.js";
@@ -209,6 +210,22 @@ test("Ctrl-C leaves whole files, and the same command goes on", async () => {
   expect(stopped.stderr).toContain("0 of 2 are done; the same command goes on");
   expect(stopped.status).toBe(130);
   expect(readdirSync(join(folder, "out"))).toEqual(["results.json"]);
+}, 300_000);
+
+test("a voice that nobody has fails its own items, and one that two have is told of once", async () => {
+  for (const name of ["alice", "anna"]) writeFileSync(join(folder, `${name}.voice.safetensors`), "x");
+  const texts = { sft_inference: ["Yes."] };
+  const jobs = { nobody: { ...texts, voice: "nobody" }, alice: texts, b: { ...texts, voice: "alice" } };
+  writeFileSync(join(folder, "jobs.json"), JSON.stringify(jobs));
+  const args = ["batch", "jobs.json", "--out", "out", "--voice", "alice", "--json"];
+  const { stdout, stderr, status } = await cosyvoice(args, { cwd: folder, env: { COSYVOICE_VOICES: folder } });
+  expect(JSON.parse(stdout).map(({ voice, failed }: Result) => voice ?? failed)).toEqual([
+    expect.stringContaining('voice "nobody" is unknown'),
+    "alice",
+    "alice",
+  ]);
+  expect(stderr.match(/"alice" is a speaker of the model, who speaks/g)).toHaveLength(1);
+  expect(status).toBe(1);
 }, 300_000);
 
 test("nothing is made of a file that is wrong, or is not there", async () => {
