@@ -116,6 +116,7 @@ async function batch(jobs: string, options: Options, adapter: string | undefined
     throw error;
   } finally {
     tts.destroy();
+    await results.write();
   }
   return results.list;
 }

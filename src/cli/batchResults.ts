@@ -42,8 +42,16 @@ export interface Settings {
 
 const RESULTS = "results.json";
 
+/** Bytes; what is kept of ten thousand items may be several times as long as their texts. */
+const MAX_BYTES = 1 << 28;
+
+/** Seconds of work that may be lost; the file is written whole, and after each of many short items would be gigabytes. */
+const WRITE_SECONDS = 30;
+
 export class Results {
   private readonly done = new Map<string, Result>();
+  /** When the file was last written. */
+  private written = 0;
 
   private constructor(
     private readonly folder: string,
@@ -78,17 +86,18 @@ export class Results {
     return this.items.flatMap(({ file }) => this.done.get(file) ?? []);
   }
 
-  /** Puts down what came of an item, and writes the file. */
+  /** Puts down what came of an item, and from time to time writes the file; `write` must follow the last. */
   async add({ file, speaker, mode, text, instruct }: Item, outcome: Partial<Result>): Promise<void> {
     const inputs = this.inputs.get(file) as string;
     this.done.set(file, { file, speaker, mode, text, ...(instruct ? { instruct } : {}), inputs, ...outcome });
-    await this.write();
+    if (performance.now() - this.written > 1000 * WRITE_SECONDS) await this.write();
   }
 
-  /** Before the first WAV is replaced, so that no result ever stands for a file of other inputs. */
+  /** Also before the first WAV is replaced, so that no result ever stands for a file of other inputs. */
   async write(): Promise<void> {
     const { jobs, settings, list } = this;
     await atomicWrite(join(this.folder, RESULTS), `${JSON.stringify({ jobs, settings, items: list }, null, 2)}\n`);
+    this.written = performance.now();
   }
 }
 
@@ -96,7 +105,7 @@ export class Results {
 async function earlier(path: string): Promise<Result[]> {
   if (!(await stat(path).catch(() => undefined))) return [];
   try {
-    const { items } = JSON.parse(await readTextFile(path)) as { items: Result[] };
+    const { items } = JSON.parse(await readTextFile(path, MAX_BYTES)) as { items: Result[] };
     return items.filter(({ file, inputs }) => typeof file === "string" && typeof inputs === "string");
   } catch {
     process.stderr.write(`${path}: not readable, so everything is made again\n`);

@@ -48,10 +48,10 @@ export async function* readChunks(stream: Readable): AsyncGenerator<string, void
   yield decoded();
 }
 
-export async function readTextFile(path: string): Promise<string> {
+export async function readTextFile(path: string, maxBytes = MAX_BYTES): Promise<string> {
   const file = await openFile(path);
   try {
-    if (file.size > MAX_BYTES) throw new FileError(`${path}: ${file.size} bytes of text, at most ${MAX_BYTES}`);
+    if (file.size > maxBytes) throw new FileError(`${path}: ${file.size} bytes of text, at most ${maxBytes}`);
     return decode(await file.read(0, file.size), path);
   } finally {
     await file.close();

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { encodeWav } from "../../src/audio/wav.js";
 import { openModel } from "../../src/checkpoint/model.js";
 import { jobsOf } from "../../src/cli/batchJobs.js";
-import type { Result } from "../../src/cli/batchResults.js";
+import { type Result, Results } from "../../src/cli/batchResults.js";
 import { openFolder } from "../../src/platform/node.js";
 import { encodeVoice } from "../../src/voiceFile.js";
 import { TINY } from "../helpers/tinyModel.js";
@@ -227,6 +227,29 @@ test("a voice that nobody has fails its own items, and one that two have is told
   expect(stderr.match(/"alice" is a speaker of the model, who speaks/g)).toHaveLength(1);
   expect(status).toBe(1);
 }, 300_000);
+
+test("what was made is written from time to time, and read back however long it is", async () => {
+  const items = Array.from({ length: 400 }, (_, i) => ({
+    file: `a_${i}.wav`,
+    speaker: "a",
+    mode: "sft" as const,
+    text: "word ".repeat(10_000),
+    voices: [{ voice: "alice" }],
+  }));
+  const settings = { model: TINY, adapter: undefined, dtype: undefined, normalize: "none", compat: undefined };
+  const open = () => Results.open(folder, "jobs.json", items, { ...settings, seed: 0, speed: 1 });
+  const results = await open();
+  await results.write();
+  const empty = statSync(join(folder, "results.json")).size;
+  for (const item of items) {
+    writeFileSync(join(folder, item.file), "");
+    await results.add(item, { bytes: 0 });
+  }
+  expect(statSync(join(folder, "results.json")).size).toBe(empty);
+  await results.write();
+  expect(statSync(join(folder, "results.json")).size).toBeGreaterThan(2 ** 24);
+  expect((await open()).missing).toEqual([]);
+});
 
 test("nothing is made of a file that is wrong, or is not there", async () => {
   writeFileSync(join(folder, "jobs.json"), JSON.stringify({ a: { "cross-lingual": ["x"], prompt_wav: "gone.wav" } }));
