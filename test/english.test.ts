@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openFolder } from "#platform";
 import { openModel } from "../src/checkpoint/model.js";
-import { CosyVoice } from "../src/index.js";
+import { CosyVoice, type Speech } from "../src/index.js";
 import { openBundle } from "../src/parity/bundle.js";
 import { runParity } from "../src/parity/parity.js";
 import type { Row } from "../src/parity/report.js";
@@ -15,10 +15,14 @@ import { adapterNames, testDevice } from "./helpers/device.js";
 const ENGLISH = fileURLToPath(new URL("../weights/english", import.meta.url));
 const BUNDLE = fileURLToPath(new URL("bundles/english", import.meta.url));
 
-test("weights, config and tokenizer take at most 12 MB", () => {
+test("what speaks takes at most 12 MB, and what hears at most 4 MB", () => {
   const files = readdirSync(ENGLISH, { recursive: true, encoding: "utf8" }).map((name) => join(ENGLISH, name));
   const model = files.filter((file) => /\.(safetensors|json|txt)$/.test(file));
-  expect(model.reduce((sum, file) => sum + statSync(file).size, 0)).toBeLessThanOrEqual(12_000_000);
+  const hears = model.filter((file) => /(speechTokenizer|speaker)\.safetensors$/.test(file));
+  const size = (some: string[]) => some.reduce((sum, file) => sum + statSync(file).size, 0);
+  expect(hears).toHaveLength(2);
+  expect(size(hears)).toBeLessThanOrEqual(4_000_000);
+  expect(size(model) - size(hears)).toBeLessThanOrEqual(12_000_000);
 });
 
 test("the card names the teachers, the licences and the judge", () => {
@@ -80,6 +84,53 @@ describe("speech", () => {
     }
   });
 });
+
+describe("other speakers", () => {
+  const text = "The weather is fine today, and the train is late.";
+  let tts: CosyVoice;
+  let woman: Speech;
+  const vectorOf = async ({ samples, sampleRate }: Speech) =>
+    (await tts.listen({ samples, sampleRate }, { name: "heard" })).embedding;
+  const stored: Record<string, Float32Array> = {};
+  beforeAll(async () => {
+    tts = await CosyVoice.load(ENGLISH, { adapter: adapterNames.at(-1) as string });
+    woman = await tts.speak(text, { voice: "slt" });
+    const model = await openModel(await openFolder(ENGLISH));
+    for (const name of model.voices) stored[name] = (await model.voice(name)).embedding?.data as Float32Array;
+    await model.close();
+  }, 300_000);
+  afterAll(() => tts.destroy());
+
+  test("the stored ones are told apart by ear", async () => {
+    expect(tts.voices).toEqual(["hibari", "slt"]);
+    const own = await vectorOf(await tts.speak(text));
+    const other = await vectorOf(woman);
+    expect(cosine(own, stored.hibari)).toBeGreaterThan(cosine(own, stored.slt) + 0.3);
+    expect(cosine(other, stored.slt)).toBeGreaterThan(cosine(other, stored.hibari) + 0.3);
+  }, 300_000);
+
+  test("a conversion has the target's voice and the source's length", async () => {
+    const converted = await tts.convert(woman, { voice: "hibari" });
+    expect(Math.abs(converted.samples.length - woman.samples.length)).toBeLessThanOrEqual(woman.sampleRate / 25);
+    const heard = await vectorOf(converted);
+    expect(cosine(heard, stored.hibari)).toBeGreaterThan(cosine(heard, stored.slt) + 0.3);
+  }, 300_000);
+
+  test("a voice of a recording speaks as its recording does", async () => {
+    const voice = await tts.listen(woman, { name: "woman", transcript: text });
+    const spoken = await tts.speak("Please tell me where the old bridge is.", { voice });
+    expect(spoken.mode).toBe("zero-shot");
+    expect(spoken.stop).toBe("eos");
+    const heard = await vectorOf(spoken);
+    expect(cosine(heard, stored.slt)).toBeGreaterThan(cosine(heard, stored.hibari) + 0.3);
+  }, 300_000);
+});
+
+function cosine(a: Float32Array, b: Float32Array | undefined): number {
+  const dot = (x: Float32Array, y: Float32Array) => x.reduce((sum, value, i) => sum + value * (y[i] as number), 0);
+  if (!b) throw new Error("no such vector");
+  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+}
 
 function loudness(samples: Float32Array): number {
   return Math.sqrt(samples.reduce((sum, value) => sum + value * value, 0) / samples.length);
