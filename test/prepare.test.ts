@@ -100,6 +100,23 @@ describe("where the official ways differ from ours", () => {
     expect(asked).toEqual([false, true]);
   });
 
+  test("the wait between the last segment and the end of the text is no part of the time it took", async () => {
+    const end = { stop: "eos", dispatchesPerToken: 1, submits: 1 };
+    const lm = { generateStream: () => ({ next: async () => ({ done: true, value: end }) }) };
+    const flow = { config: { solver: { noiseFrames: 1000 } } };
+    const synthesis = new Synthesis({ lm, flow, vocoder: {} } as never, config);
+    const segment = { text: "Yes.", textTokens: 2, waitedMs: 0, ids: (async function* () {})() };
+    async function* segments() {
+      yield segment;
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      segment.waitedMs = 400;
+    }
+    const { prompted } = await prepared("Yes.", fresh);
+    const speaking = { voice: "anna", mode: "sft", prompted, transcript: "", warnings: [] } as const;
+    const { timings } = await synthesis.speak({ ...speaking, segments: segments() }, {}, 0);
+    expect(timings.total).toBeLessThan(300);
+  });
+
   test("nothing is spoken after a recording that leaves no room", async () => {
     const flow = { config: { solver: { noiseFrames: 1000 } } };
     const synthesis = new Synthesis({ lm: {}, flow, vocoder: {} } as never, config);

@@ -54,15 +54,12 @@ describe(`a text that streams in, on ${adapter}`, () => {
       async function* late(): AsyncGenerator<string> {
         await new Promise((resolve) => setTimeout(resolve, ms));
         yield "Yes.";
-        await new Promise((resolve) => setTimeout(resolve, ms));
-        yield " No. ";
-        await new Promise((resolve) => setTimeout(resolve, ms));
       }
       const begun = performance.now();
       const { timings } = await tts.speak(late());
       return performance.now() - begun - timings.total;
     };
-    expect(await waits(700)).toBeGreaterThan(2000);
+    expect(await waits(1500)).toBeGreaterThan(1400);
   });
 
   test("is left as it is without the normaliser", async () => {
