@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openFolder } from "#platform";
 import { openModel } from "../src/checkpoint/model.js";
-import { CosyVoice, type Speech } from "../src/index.js";
+import { CosyVoice, type Sound } from "../src/index.js";
 import { openBundle } from "../src/parity/bundle.js";
 import { runParity } from "../src/parity/parity.js";
 import type { Row } from "../src/parity/report.js";
@@ -27,7 +27,15 @@ test("what speaks takes at most 12 MB, and what hears at most 4 MB", () => {
 
 test("the card names the teachers, the licences and the judge", () => {
   const card = readFileSync(join(ENGLISH, "CARD.md"), "utf8");
-  for (const name of ["hibari-tts", "Kokoro-82M", "Apache-2.0", "WordNet 3.0", "Whisper tiny.en"])
+  for (const name of [
+    "hibari-tts",
+    "Kokoro-82M",
+    "Apache-2.0",
+    "WordNet 3.0",
+    "Whisper tiny.en",
+    "festvox_us_slt_arctic_hts",
+    "flite",
+  ])
     expect(card).toContain(name);
 });
 
@@ -88,47 +96,39 @@ describe("speech", () => {
 describe("other speakers", () => {
   const text = "The weather is fine today, and the train is late.";
   let tts: CosyVoice;
-  let woman: Speech;
-  const vectorOf = async ({ samples, sampleRate }: Speech) =>
+  let stranger: Sound;
+  const vectorOf = async ({ samples, sampleRate }: Sound) =>
     (await tts.listen({ samples, sampleRate }, { name: "heard" })).embedding;
-  const stored: Record<string, Float32Array> = {};
   beforeAll(async () => {
     tts = await CosyVoice.load(ENGLISH, { adapter: adapterNames.at(-1) as string });
-    woman = await tts.speak(text, { voice: "slt" });
-    const model = await openModel(await openFolder(ENGLISH));
-    for (const name of model.voices) stored[name] = (await model.voice(name)).embedding?.data as Float32Array;
-    await model.close();
+    const { samples, sampleRate } = await tts.speak(text);
+    stranger = { samples, sampleRate: 0.75 * sampleRate }; // played slowly: a lower voice from a longer throat
   }, 300_000);
   afterAll(() => tts.destroy());
 
-  test("the stored ones are told apart by ear", async () => {
-    expect(tts.voices).toEqual(["hibari", "slt"]);
-    const own = await vectorOf(await tts.speak(text));
-    const other = await vectorOf(woman);
-    expect(cosine(own, stored.hibari)).toBeGreaterThan(cosine(own, stored.slt) + 0.3);
-    expect(cosine(other, stored.slt)).toBeGreaterThan(cosine(other, stored.hibari) + 0.3);
-  }, 300_000);
-
   test("a conversion has the target's voice and the source's length", async () => {
-    const converted = await tts.convert(woman, { voice: "hibari" });
-    expect(Math.abs(converted.samples.length - woman.samples.length)).toBeLessThanOrEqual(woman.sampleRate / 25);
-    const heard = await vectorOf(converted);
-    expect(cosine(heard, stored.hibari)).toBeGreaterThan(cosine(heard, stored.slt) + 0.3);
+    const model = await openModel(await openFolder(ENGLISH));
+    const stored = (await model.voice("hibari")).embedding?.data as Float32Array;
+    await model.close();
+    const converted = await tts.convert(stranger);
+    expect(converted.voice).toBe("hibari");
+    const seconds = stranger.samples.length / stranger.sampleRate;
+    expect(Math.abs(converted.samples.length / converted.sampleRate - seconds)).toBeLessThan(0.05);
+    expect(cosine(await vectorOf(stranger), stored)).toBeLessThan(0.4);
+    expect(cosine(await vectorOf(converted), stored)).toBeGreaterThan(0.6);
   }, 300_000);
 
-  test("a voice of a recording speaks as its recording does", async () => {
-    const voice = await tts.listen(woman, { name: "woman", transcript: text });
+  test("a voice of a recording speaks and ends by itself", async () => {
+    const voice = await tts.listen(stranger, { name: "stranger", transcript: text });
     const spoken = await tts.speak("Please tell me where the old bridge is.", { voice });
     expect(spoken.mode).toBe("zero-shot");
     expect(spoken.stop).toBe("eos");
-    const heard = await vectorOf(spoken);
-    expect(cosine(heard, stored.slt)).toBeGreaterThan(cosine(heard, stored.hibari) + 0.3);
+    expect(loudness(spoken.samples)).toBeGreaterThan(0.01);
   }, 300_000);
 });
 
-function cosine(a: Float32Array, b: Float32Array | undefined): number {
+function cosine(a: Float32Array, b: Float32Array): number {
   const dot = (x: Float32Array, y: Float32Array) => x.reduce((sum, value, i) => sum + value * (y[i] as number), 0);
-  if (!b) throw new Error("no such vector");
   return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
 }
 
