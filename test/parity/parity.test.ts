@@ -1,4 +1,4 @@
-/** The committed bundles through the whole parity run: every stage, both dtypes, every adapter. Bundle c hears, a and b speak. */
+/** The committed bundles through the whole parity run, in both types, on every adapter. Bundle c hears, a and b speak. */
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { findAdapter, openFolder } from "#platform";
@@ -15,6 +15,8 @@ const SPEAKING = [
   ...["lm", "lm_greedy", "lm_bistream", "nucleus"],
   ...["noise", "flow", "flow_mask", "vocoder", "source", "stream", "whole"],
 ];
+/** The others are held in both types to closer limits by the tests of their parts, for b too. */
+const OF_SEVERAL_PARTS = ["tokenizer", "normalize", "lm_bistream", "stream", "whole"];
 const HEARING = ["resample", "mel24k", "whisper_mel", "fbank", "speech_tokenizer", "speaker"];
 
 async function parity(bundlePath: string, dtype: "f32" | "f16", adapter: string, stages?: string[]): Promise<Row[]> {
@@ -38,12 +40,12 @@ describe.each(adapterNames)("on %s", (adapter) => {
   test.each([
     ["a", "f32", SPEAKING],
     ["a", "f16", SPEAKING],
-    ["b", "f32", SPEAKING],
-    ["b", "f16", SPEAKING],
+    ["b", "f32", OF_SEVERAL_PARTS],
+    ["b", "f16", OF_SEVERAL_PARTS],
     ["c", "f32", HEARING],
     ["c", "f16", HEARING],
-  ] as const)("bundle %s in %s: every stage it holds passes", { timeout: 600_000 }, async (bundle, dtype, expected) => {
-    const rows = await parity(bundle, dtype, adapter);
+  ] as const)("bundle %s in %s: every stage passes", { timeout: 600_000 }, async (bundle, dtype, expected) => {
+    const rows = await parity(bundle, dtype, adapter, bundle === "b" ? OF_SEVERAL_PARTS : undefined);
     expect(rows.filter(({ verdict }) => verdict === "fail")).toEqual([]);
     expect(rows.filter(({ verdict }) => verdict === "skip")).toEqual([]);
     const stages = new Set(rows.filter(({ verdict }) => verdict === "pass").map(({ stage }) => stage));
