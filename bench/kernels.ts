@@ -1,5 +1,6 @@
 /** Times every case of `cases.ts` and says how near it comes to the device's ceilings. */
 
+import type { Config } from "../src/config.js";
 import { checkCancelled, InputError } from "../src/errors.js";
 import type { AdapterDescription } from "../src/gpu/capabilities.js";
 import type { Device } from "../src/gpu/device.js";
@@ -33,6 +34,8 @@ export interface BenchOptions {
   readonly only: string;
   /** Time for each row. */
   readonly seconds: number;
+  /** Whose shapes; default those of the release. */
+  readonly config?: Config;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -40,11 +43,11 @@ export interface BenchOptions {
 /** @throws InputError when `only` leaves no row, CancelledError when the signal fires. */
 export async function benchKernels(
   device: Device,
-  { only, seconds, signal, onProgress }: BenchOptions,
+  { only, seconds, config = release, signal, onProgress }: BenchOptions,
 ): Promise<KernelReport> {
   onProgress?.({ what: "ceilings, and one utterance to note its dispatches", done: 0, total: 1 });
   const ceilings = await measureCeilings(device, Math.max(1, seconds));
-  const all = await kernelCases(device, release);
+  const all = await kernelCases(device, config);
   const cases = all.filter(({ name }) => name.includes(only));
   if (cases.length === 0) {
     const names = [...new Set(all.map(({ kernel }) => kernel.name))].join(", ");

@@ -29,6 +29,8 @@ export class Device {
   readonly capabilities: Capabilities;
   /** Called with every graph that is compiled; for benches, which time what the engine really dispatches. */
   onGraph: ((graph: Graph) => void) | undefined;
+  /** Whether programs compute nothing, and leave zeros: for benches, which note what is dispatched and need not wait for it. */
+  idle = false;
   private readonly pipelines = new Map<string, Promise<Pipeline>>();
   private readonly buffers = new Set<GPUBuffer>();
   private failure: DeviceError | undefined;

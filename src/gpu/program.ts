@@ -114,6 +114,7 @@ export class Program {
 
   /** Records every step. Dispatches that follow one another share a compute pass. */
   encode(encoder: GPUCommandEncoder): void {
+    if (this.device.idle) return;
     let pass: GPUComputePassEncoder | undefined;
     for (const command of this.commands) {
       if (command.kind === "dispatch") {

@@ -40,14 +40,11 @@ describe("bench", () => {
     expect(stdout).toMatch(/^\d+ dispatches and 0\.\d+ submits per token/m);
   });
 
-  test("a name that no kernel has, and a time that is none, are refused", async () => {
-    const seconds = await cosyvoice(["bench", "--seconds", "0"]);
-    expect(seconds.status).toBe(2);
-    expect(seconds.stderr).toContain("--seconds");
-    const only = await cosyvoice(["bench", "--part", "kernels", "--only", "nothing", "--seconds", "0.05"]);
-    expect(only.status).toBe(1);
-    expect(only.stderr).toContain('--only "nothing" matches no row; the kernels are embed,');
-  }, 600_000);
+  test("a time that is none is refused", async () => {
+    const { status, stderr } = await cosyvoice(["bench", "--seconds", "0"]);
+    expect(status).toBe(2);
+    expect(stderr).toContain("--seconds");
+  });
 
   test("networks that hear are timed, and who does not run beside them is told", async () => {
     const model = fileURLToPath(new URL("../bundles/c/model", import.meta.url));
