@@ -15,6 +15,20 @@ import { adapterNames, testDevice } from "./helpers/device.js";
 const ENGLISH = fileURLToPath(new URL("../weights/english", import.meta.url));
 const BUNDLE = fileURLToPath(new URL("bundles/english", import.meta.url));
 
+/** The fastest adapter, for what need not be said on all of them. */
+const FASTEST = adapterNames[0] as string;
+
+/** The voice on an adapter, loaded once: making the pipelines takes longer than a short sentence. */
+const loaded = new Map<string, Promise<CosyVoice>>();
+function voiceOn(adapter: string): Promise<CosyVoice> {
+  const known = loaded.get(adapter) ?? CosyVoice.load(ENGLISH, { adapter });
+  loaded.set(adapter, known);
+  return known;
+}
+afterAll(async () => {
+  for (const tts of await Promise.all(loaded.values())) tts.destroy();
+});
+
 test("what speaks takes at most 12 MB, and what hears at most 4 MB", () => {
   const files = readdirSync(ENGLISH, { recursive: true, encoding: "utf8" }).map((name) => join(ENGLISH, name));
   const model = files.filter((file) => /\.(safetensors|json|txt)$/.test(file));
@@ -56,23 +70,17 @@ describe.each(adapterNames)("on %s", (adapter) => {
   });
 
   test("the sample sentence sounds like the sample", { timeout: 300_000 }, async () => {
-    const tts = await CosyVoice.load(ENGLISH, { adapter });
-    try {
-      const found = await soundCheck(tts, await openFolder(ENGLISH));
-      expect(found.correlation).toBeGreaterThan(0.999);
-      expect(found.passed).toBe(true);
-    } finally {
-      tts.destroy();
-    }
+    const found = await soundCheck(await voiceOn(adapter), await openFolder(ENGLISH));
+    expect(found.correlation).toBeGreaterThan(0.999);
+    expect(found.passed).toBe(true);
   });
 });
 
 describe("speech", () => {
   let tts: CosyVoice;
   beforeAll(async () => {
-    tts = await CosyVoice.load(ENGLISH, { adapter: adapterNames.at(-1) as string });
+    tts = await voiceOn(FASTEST);
   });
-  afterAll(() => tts.destroy());
 
   test.each(["Yes.", "No.", "Good morning.", "Thank you.", "Hello!"])("%j ends by itself within 2 s", async (text) => {
     const { stop, samples, sampleRate } = await tts.speak(text);
@@ -81,10 +89,10 @@ describe("speech", () => {
     expect(loudness(samples)).toBeGreaterThan(0.01);
   });
 
-  test("ten seeds of one sentence all end by themselves, neither clipped nor off centre", {
+  test("five seeds of one sentence all end by themselves, neither clipped nor off centre", {
     timeout: 600_000,
   }, async () => {
-    for (let seed = 0; seed < 10; seed++) {
+    for (let seed = 0; seed < 5; seed++) {
       const { stop, samples } = await tts.speak("Where is it?", { seed });
       expect(stop, `seed ${seed}`).toBe("eos");
       expect(samples.some((value) => Math.abs(value) >= 0.999)).toBe(false);
@@ -100,18 +108,18 @@ describe("other speakers", () => {
   const vectorOf = async ({ samples, sampleRate }: Sound) =>
     (await tts.listen({ samples, sampleRate }, { name: "heard" })).embedding;
   beforeAll(async () => {
-    tts = await CosyVoice.load(ENGLISH, { adapter: adapterNames.at(-1) as string });
+    tts = await voiceOn(FASTEST);
     const { samples, sampleRate } = await tts.speak(text);
     stranger = { samples, sampleRate: 0.75 * sampleRate }; // played slowly: a lower voice from a longer throat
   }, 300_000);
-  afterAll(() => tts.destroy());
 
   test("a conversion has the target's voice and the source's length", async () => {
     const model = await openModel(await openFolder(ENGLISH));
-    const stored = (await model.voice("hibari")).embedding?.data as Float32Array;
+    const [name = ""] = model.voices;
+    const stored = (await model.voice(name)).embedding?.data as Float32Array;
     await model.close();
     const converted = await tts.convert(stranger);
-    expect(converted.voice).toBe("hibari");
+    expect(converted.voice).toBe(name);
     const seconds = stranger.samples.length / stranger.sampleRate;
     expect(Math.abs(converted.samples.length / converted.sampleRate - seconds)).toBeLessThan(0.05);
     expect(cosine(await vectorOf(stranger), stored)).toBeLessThan(0.4);
@@ -120,7 +128,7 @@ describe("other speakers", () => {
 
   test("a voice of a recording speaks and ends by itself", async () => {
     const voice = await tts.listen(stranger, { name: "stranger", transcript: text });
-    const spoken = await tts.speak("Please tell me where the old bridge is.", { voice });
+    const spoken = await tts.speak("Please tell me where it is.", { voice });
     expect(spoken.mode).toBe("zero-shot");
     expect(spoken.stop).toBe("eos");
     expect(loudness(spoken.samples)).toBeGreaterThan(0.01);
