@@ -46,7 +46,7 @@ describe("CosyVoice", () => {
     const seen: Progress[] = [];
     // A sentence of more than 60 tokens is a segment of its own.
     const text =
-      "Jackdaws love my big sphinx of quartz while we judge five boxing wizards up high. Pack my box with five dozen jugs.";
+      "Jackdaws love my big sphinx of quartz while we judge five boxing wizards up high. Pack my box with nine jugs.";
     const speech = await tts.speak(text, { onProgress: (progress) => seen.push(progress) });
     expect(speech.segments.length).toBeGreaterThan(1);
     expect(speech.samples.length).toBe(speech.segments.reduce((sum, { samples }) => sum + samples, 0));
@@ -65,10 +65,10 @@ describe("CosyVoice", () => {
 
   test("reads numbers as the official front end does, unless told not to", async () => {
     const spoken = async (normalizer?: "wetext" | "none") =>
-      (await tts.speak("5:30 pm", normalizer ? { normalizer } : {})).segments.map(({ text }) => text);
-    expect(await spoken()).toEqual(["five thirty PM."]);
-    expect(await spoken("wetext")).toEqual(["five thirty PM."]);
-    expect(await spoken("none")).toEqual(["five:thirty pm."]);
+      (await tts.speak("$5", normalizer ? { normalizer } : {})).segments.map(({ text }) => text);
+    expect(await spoken()).toEqual(["five dollars."]);
+    expect(await spoken("wetext")).toEqual(["five dollars."]);
+    expect(await spoken("none")).toEqual(["$five."]);
   });
 
   test("speed stretches time; greedy and a silent source need no seed", async () => {
@@ -87,7 +87,7 @@ describe("CosyVoice", () => {
     await expect(tts.speak("No.", { signal: AbortSignal.abort() })).rejects.toMatchObject({ name: "CancelledError" });
     for (const stage of ["language model", "flow"]) {
       const controller = new AbortController();
-      const cancelled = tts.speak("No. ".repeat(20), {
+      const cancelled = tts.speak("No. ".repeat(5), {
         signal: controller.signal,
         onProgress: ({ what }) => {
           if (what === stage) controller.abort();
