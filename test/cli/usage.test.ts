@@ -1,11 +1,19 @@
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { cosyvoice } from "./run.js";
+import { cosyvoice, type Ran } from "./run.js";
 
 const bundle = fileURLToPath(new URL("../bundles/a", import.meta.url));
 
 const COMMANDS = ["doctor", "convert", "speak", "vc", "voice", "batch", "normalize", "parity", "bench"];
+
+/** What `--help` of a command gives; each is asked for once. */
+const helps = new Map<string, Promise<Ran>>();
+function help(command: string): Promise<Ran> {
+  const known = helps.get(command) ?? cosyvoice([...command.split(" "), "--help"]);
+  helps.set(command, known);
+  return known;
+}
 
 describe("help", () => {
   test("lists the commands, with an example", async () => {
@@ -16,7 +24,7 @@ describe("help", () => {
   });
 
   test.each(COMMANDS)("%s --help shows its options and an example", async (command) => {
-    const { status, stdout } = await cosyvoice([command, "--help"]);
+    const { status, stdout } = await help(command);
     expect(status).toBe(0);
     expect(stdout).toMatch(new RegExp(`Examples?:\\n\\s+(\\$ )?cosyvoice ${command}`));
     expect(stdout).toContain("--adapter <name>");
@@ -25,7 +33,7 @@ describe("help", () => {
   test.each(["speak", "vc", "batch", "normalize", "bench", "doctor", "voice add", "voice list", "voice show"])(
     "%s --help says which model is used when none is named",
     async (command) => {
-      const { stdout } = await cosyvoice([...command.split(" "), "--help"]);
+      const { stdout } = await help(command);
       expect(stdout.replace(/\s+/g, " ")).toContain("(default: that of COSYVOICE_MODEL, else the one in the package)");
     },
   );
