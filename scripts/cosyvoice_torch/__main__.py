@@ -194,7 +194,7 @@ def features(
 
 @app.command()
 def train(
-    what: Annotated[str, typer.Argument(help="tokenizer, vocoder, flow or lm; of a hearing run: robust or speaker")],
+    what: Annotated[str, typer.Argument(help="tokenizer, speaker, vocoder, flow or lm")],
     run: RunFolder,
     recipe: Recipe = VOICE,
     minutes: Annotated[float, typer.Option(help="save and stop after so long; 0: train to the end")] = 0,
@@ -215,39 +215,48 @@ def train(
 
 @app.command()
 def encode(
-    run: RunFolder, processes: Annotated[int, typer.Option(help="0: one per core")] = 0, restart: Restart = False
+    run: RunFolder,
+    model: Annotated[Path | None, typer.Option(help="a release whose network is asked in place of the run's own: to fine-tune it")] = None,
+    processes: Annotated[int, typer.Option(help="0: one per core")] = 0,
+    restart: Restart = False,
 ) -> None:
     """Turn the whole corpus into speech tokens with the trained tokenizer."""
     from .training.encode import encode as run_encode
     from .training.run import Run
 
-    stage = run_encode(Run(run), processes, restart)
+    stage = run_encode(Run(run), processes, restart, model)
     console.print(f"{stage.folder}: {stage.record['counts']}")
 
 
 @app.command()
-def hearing(
+def embed(
     run: RunFolder,
-    out: Annotated[Path | None, typer.Argument(help="folder to write the two networks to, as files of the official layout")] = None,
-    recipe: Recipe = VOICE.with_name("hearing.toml"),
-    split: Annotated[str, typer.Option(help="of the corpus, for the figures")] = "test",
+    model: Annotated[Path | None, typer.Option(help="a release whose network is asked in place of the run's own: to fine-tune it")] = None,
+    processes: Annotated[int, typer.Option(help="0: one per core")] = 0,
+    restart: Restart = False,
 ) -> None:
-    """Say how well a run's speech tokenizer and speaker encoder hear each speaker (figures.json), and write them.
+    """Ask the trained speaker encoder for the vector of every utterance; the flow is trained on them."""
+    from .training.encode import embed as run_embed
+    from .training.run import Run
 
-    Example: hearing /tmp/ears --run /tmp/hearing
+    stage = run_embed(Run(run), processes, restart, model)
+    console.print(f"{stage.folder}: {stage.record['counts']}")
+
+
+@app.command()
+def hearing(run: RunFolder, split: Annotated[str, typer.Option(help="of the corpus")] = "test") -> None:
+    """Say how well a run's speech tokenizer and speaker encoder hear each speaker, and write it to figures.json.
+
+    Example: hearing --run /tmp/voice
     """
-    from .training.hearing import COLUMNS, figures, networks, rows, write_networks
-    from .training.recipe import read_recipe
+    from .training.hearing import COLUMNS, figures, rows
     from .training.run import Run
 
     table = Table(*COLUMNS)
-    for row in rows(figures(Run(run), read_recipe(recipe), split)):
-        shares, cosines = ([format(value, form) if value != "" else "" for value in part] for part, form in ((row[3:5], ".1%"), (row[5:], ".3f")))
-        table.add_row(*map(str, row[:3]), *shares, *cosines)
+    for name, count, *found in rows(figures(Run(run), split)):
+        shares, cosines = ([format(value, form) if value != "" else "" for value in part] for part, form in ((found[:2], ".1%"), (found[2:], ".3f")))
+        table.add_row(str(name), str(count), *shares, *cosines)
     console.print(table)
-    if out is not None:
-        write_networks(out, *networks(Run(run)))
-        console.print(f"wrote {out}: " + ", ".join(f"{path.name} {path.stat().st_size / 1e6:.2f} MB" for path in sorted(out.glob("*.onnx"))))
 
 
 @app.command()
@@ -302,6 +311,35 @@ def export(
         console.print(f"{name}: mean of {', '.join(training['checkpoints'])}")
     if cases != "none":
         console.print(f"wrote {out}: {write_reference(out / 'model', out, cases)} cases")
+
+
+@app.command()
+def make(
+    run: RunFolder,
+    out: Annotated[Path, typer.Argument(help="folder to write the reference bundle and, as OUT/model, the release to")],
+    minutes: Annotated[float, typer.Option(help="for all trainings, the speaking of the corpus included")],
+    recipe: Recipe = VOICE,
+    wordnet: Annotated[Path | None, typer.Option(help="folder with WordNet's data.noun etc.; default: /usr/share/wordnet")] = None,
+    first: Annotated[float, typer.Option(help="hours of speech with which the trainings begin, while the corpus still grows; 0: all")] = 0,
+    processes: Annotated[int, typer.Option(help="0: one per core")] = 0,
+) -> None:
+    """Everything from the corpus to the export, the trainings side by side, with as many updates as there is time for.
+
+    Example: make --run /tmp/voice /tmp/voice/release --minutes 25 --first 8
+    """
+    import time
+
+    from .training.make import Failed, Steps
+    from .training.make import make as run_make
+    from .training.run import Run
+
+    say = lambda line: console.print(f"{time.strftime('%H:%M:%S')} {line}", highlight=False)
+    try:
+        run_make(Steps(Run(run), recipe, wordnet, processes, say), minutes, first)
+    except Failed as error:
+        console.print(str(error), highlight=False)
+        raise typer.Exit(1) from error
+    export(run, out, recipe)
 
 
 @app.command()
@@ -367,8 +405,8 @@ def listen(
     sentences: Annotated[Path | None, typer.Option(help="a file of sentences for the teacher to say; default: held-out ones")] = None,
     split: Annotated[str, typer.Option(help="of the corpus, without --sentences")] = "test",
     count: Annotated[int, typer.Option(help="0: all")] = 100,
-    teacher: Annotated[str, typer.Option(help="who says --sentences, such as slt; default: the corpus's")] = "",
-    hearing: Annotated[Path | None, typer.Option(help="a hearing run, whose speech tokenizer hears them")] = None,
+    teacher: Annotated[str, typer.Option(help="who says --sentences, or whose held-out ones; default: the speaker")] = "",
+    speaker: Annotated[str, typer.Option(help="whose voice says what was codes")] = "hibari",
 ) -> None:
     """Make held-out sentences audible at one point of the chain, so that each stage can be judged apart.
 
@@ -376,16 +414,15 @@ def listen(
     """
     from .training.listen import listen as run_listen
     from .training.listen import sentences_of, spoken
-    from .training.run import Run, Stage
+    from .training.run import Run
 
     folder = Run(run)
     if sentences is None:
-        utterances = sentences_of(folder, split, count)
+        utterances = sentences_of(folder, split, count, teacher or speaker)
     else:
-        teacher = teacher or Stage.existing(folder, "corpus").record["config"].get("teacher", "hibari")
         lines = [line.strip() for line in sentences.read_text(encoding="utf8").splitlines() if line.strip()]
-        utterances = spoken(teacher, lines[: count or None])
-    made = run_listen(folder, point, utterances, out, Run(hearing) if hearing else None)
+        utterances = spoken(teacher or speaker, lines[: count or None])
+    made = run_listen(folder, point, utterances, out, speaker)
     console.print(f"wrote {made} files to {out}")
 
 

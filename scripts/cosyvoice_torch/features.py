@@ -66,6 +66,7 @@ def whisper_mel(samples: Tensor) -> Tensor:
     return (torch.maximum(log, log.max() - 8.0) + 4.0) / 4.0
 
 
+@lru_cache(maxsize=2)
 def _kaldi_filters(bins: int, n_fft: int, rate: int, low: float) -> Tensor:
     """[bins, n_fft / 2 + 1]: triangles that are linear in mel; the bin at half the rate is unused."""
     mel = lambda f: 1127.0 * torch.log1p(f / 700.0)

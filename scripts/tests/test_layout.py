@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from cosyvoice_torch.training.layout import IGNORE, MARK, PAD, SPEECH, TEXT, Layout, bistream, pad, qualifies, unistream
+from cosyvoice_torch.training.layout import IGNORE, MARK, PAD, SPEECH, TEXT, Layout, bistream, continued, pad, qualifies, unistream
 
 CODES, FILL = 100, 102
 
@@ -71,6 +71,27 @@ def test_every_speech_id_is_read_once_and_asked_for_once(make, text: int):
     assert codes.tolist() == speech
     assert layout.targets.tolist().count(CODES) == 1
     assert layout.targets.tolist().count(FILL) == (text // 5 if make is bistream else 0)
+
+
+def test_nothing_is_asked_of_the_utterance_before():
+    whole = unistream(list(range(4)), list(range(10)), CODES)
+    inputs, asked = read(continued(whole, 6, CODES))
+    assert inputs == read(whole)[0]
+    assert asked == words(". " * (1 + 4 + 6) + run("s", 6, 10), "eos")
+    assert read(continued(whole, 0, CODES)) == read(whole)
+    assert read(continued(whole, 10, CODES))[1] == words(". " * 15 + "eos")
+
+
+def test_what_fills_between_its_codes_is_not_asked_either():
+    whole = bistream(list(range(12)), list(range(40)), CODES)
+    blank = lambda count: " ".join("." * count)
+    ending = words(". .", run("s", 30, 40), "eos")
+    second = words(run("s", 15, 30), "fill")
+    assert read(continued(whole, 20, CODES))[1] == words(blank(1 + 4 + 15 + 1 + 4 + 5), run("s", 20, 30), "fill", ending)
+    # A fill that follows its last code tells that more text must come: that is asked.
+    assert read(continued(whole, 15, CODES))[1] == words(blank(1 + 4 + 15), "fill", blank(4), second, ending)
+    assert read(continued(whole, 16, CODES))[1] == words(blank(1 + 4 + 15 + 1 + 4 + 1), run("s", 16, 30), "fill", ending)
+    assert read(continued(whole, 40, CODES))[1] == words(blank(1 + 20 + 20 + 2 + 10), "eos")
 
 
 def test_padding_asks_nothing():

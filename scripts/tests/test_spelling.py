@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from cosyvoice_torch.lm import TASK
 from cosyvoice_torch.sample_text import LINES
 from cosyvoice_torch.training.bpe import Bpe, train_bpe
 from cosyvoice_torch.training.corpus import CorpusSettings, make_corpus
-from cosyvoice_torch.training.lm import LmObjective, LmSettings, spelling_places
+from cosyvoice_torch.training.layout import MARK, TEXT
+from cosyvoice_torch.training.lm import LmObjective, LmSettings
 from cosyvoice_torch.training.run import Run
 from cosyvoice_torch.training.spelling import SLOTS, Speller, SpellingBook, make_spelling, spelling_error, spelling_loss
 
@@ -59,10 +61,12 @@ def test_a_sentence_with_an_unknown_symbol_is_left_out(book: SpellingBook):
 def test_text_and_task_spell_in_both_orders(bpe: Bpe):
     objective = LmObjective(SETTINGS, bpe, 27)
     batch = batch_of(objective, training=False)
-    places = spelling_places(batch["kinds"], batch["ids"])
     lengths = [len(bpe.encode(item["text"])) + 1 for item in items()]
     rows = [length for length, item in zip(lengths, items()) for _ in range(2 if 40 > 3 * (length - 1) else 1)]
-    assert places.sum(1).tolist() == rows
+    assert batch["slots"].tolist() == [SLOTS * length for length in rows]
+    for kinds, ids, places, length in zip(batch["kinds"], batch["ids"], batch["spelled"], rows, strict=True):
+        wanted = ((kinds == TEXT) | ((kinds == MARK) & (ids == TASK))).nonzero()[:, 0]
+        assert places[:length].equal(wanted)
     assert batch["counts"].tolist() == [9] * len(rows) and len(batch["phonemes"]) == 9 * len(rows)
 
 
@@ -93,15 +97,17 @@ def test_without_its_weight_nothing_is_added(bpe: Bpe, book: SpellingBook):
     assert plain.fields() == ["text", "tokens"] and "phonemes" not in batch_of(plain)
     spelling = LmObjective(SETTINGS, bpe, 27, model=plain.model, book=book)
     assert spelling.fields() == ["text", "tokens", "phonemes"]
-    a, b = (o.loss(batch_of(o, training=False), torch.Generator(), "main", 0)[1] for o in (plain.eval(), spelling.eval()))
+    said = lambda o: {key: float(value) for key, value in o.eval().loss(batch_of(o, training=False), torch.Generator(), "main", 0)[1].items()}
+    a, b = said(plain), said(spelling)
     assert a["uni_loss"] == pytest.approx(b["uni_loss"], abs=1e-6)
     assert b["loss"] == pytest.approx(a["loss"] + 0.5 * b["spelling"], abs=1e-5)
 
 
 def test_the_best_path_and_the_loss_agree_on_a_clear_answer():
-    hidden = torch.zeros(1, 2, 8)
-    logprobs, lengths = Speller(8)(hidden, torch.ones(1, 2, dtype=torch.bool))
-    assert logprobs.shape[:2] == (2 * SLOTS, 1) and lengths.tolist() == [2 * SLOTS]
+    hidden, speller = torch.randn(1, 5, 8), Speller(8)
+    logprobs, lengths = speller(hidden, torch.tensor([[1, 4]])), torch.tensor([2 * SLOTS])
+    assert logprobs.shape[:2] == (2 * SLOTS, 1)
+    assert logprobs[SLOTS:].allclose(speller(hidden, torch.tensor([[4]])))
     path = torch.tensor([0, 3, 3, 0, 3, 5, 0, 0])
     sure = torch.full((8, 1, 10), -20.0).scatter(2, path[:, None, None], 0.0)
     wanted, counts = torch.tensor([3, 3, 5]), torch.tensor([3])

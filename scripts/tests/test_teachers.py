@@ -13,7 +13,7 @@ from cosyvoice_torch.training.data import Dataset, speaker_vector
 from cosyvoice_torch.training.features import make_features
 from cosyvoice_torch.training.hibari import warped
 from cosyvoice_torch.training.run import Run
-from cosyvoice_torch.training.teachers import dealt, keeps_time_of, shares, teacher
+from cosyvoice_torch.training.teachers import dealt, shares, teacher
 
 
 def test_shares_are_dealt_by_id_alone():
@@ -29,7 +29,6 @@ def test_shares_are_dealt_by_id_alone():
 
 
 def test_names():
-    assert keeps_time_of("hibari-55-85") == keeps_time_of("hibari") == "hibari" and keeps_time_of("slt") == "slt"
     assert teacher("synthetic-80-120").name == "synthetic-80-120" and teacher("synthetic").name == "synthetic"
     with pytest.raises(ValueError, match="nobody: must be one of hibari, synthetic, slt"):
         teacher("nobody")

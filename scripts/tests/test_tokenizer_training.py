@@ -12,7 +12,7 @@ from onnx.reference import ReferenceEvaluator
 from cosyvoice_torch.onnx_writer import write_speech_tokenizer
 from cosyvoice_torch.speech_tokenizer import Quantizer, SpeechTokenizer, from_state
 from cosyvoice_torch.training.corpus import CorpusSettings, make_corpus
-from cosyvoice_torch.training.data import Dataset
+from cosyvoice_torch.training.data import Dataset, speaker_vector
 from cosyvoice_torch.training.encode import encode
 from cosyvoice_torch.training.features import make_features
 from cosyvoice_torch.training.listen import listen, sentences_of
@@ -32,7 +32,7 @@ RECIPE = {
 def item(codes, seed):
     rng = torch.Generator().manual_seed(seed)
     draw = lambda *shape: torch.randn(*shape, generator=rng)
-    return {"whisper": draw(4 * codes, 128), "mel": draw(2 * codes, 80), "phonemes": torch.randint(1, 6, (codes // 2,), generator=rng)}
+    return {"whisper": draw(4 * codes, 128), "mel": draw(2 * codes, 80), "phonemes": torch.randint(1, 6, (codes // 2,), generator=rng), "person": draw(192) / 192**0.5}
 
 
 def test_padding_changes_nothing():
@@ -43,7 +43,7 @@ def test_padding_changes_nothing():
     for row, one in zip(padded, items, strict=True):
         alone = objective.tokenizer.encode(one["whisper"].T[None])[0]
         assert torch.allclose(row[: len(alone)], alone, atol=1e-4)
-    batch |= {"whisper": batch["whisper"][:1], "mel": batch["mel"][:1], "codes": batch["codes"][:1], "phonemes": items[0]["phonemes"], "phoneme_lengths": torch.tensor([2])}
+    batch |= {"whisper": batch["whisper"][:1], "mel": batch["mel"][:1], "codes": batch["codes"][:1], "phonemes": items[0]["phonemes"], "phoneme_lengths": torch.tensor([2]), "person": batch["person"][:1]}
     alone = objective.collate(items[:1], torch.Generator(), False)
     losses = [objective.loss(b, torch.Generator(), "main", 1)[0] for b in (batch, alone)]
     assert torch.allclose(*losses, atol=1e-3)
@@ -57,6 +57,32 @@ def test_levels_are_digits_and_let_gradients_through():
     assert levels.tolist() == [[-1.0, 0.0, 0.0, 1.0]]
     assert torch.allclose(hidden.grad, 1 - hidden.tanh() ** 2, atol=2e-3)
     assert Quantizer.ids(hidden).tolist() == [0 + 1 * 3 + 1 * 9 + 2 * 27]
+
+
+def test_who_speaks_changes_the_mel_and_not_the_phonemes():
+    decoder = TokenizerObjective(SIZES, 6).eval().decoder
+    digits, mask = torch.randint(-1, 2, (1, 9, 3)).float(), torch.ones(1, 9, 1)
+    (logits, mel), (same, other) = (decoder(digits, mask, speaker_vector(name)[None]) for name in ("ann", "bob"))
+    assert logits.equal(same) and logits.shape == (1, 18, 6)
+    assert bool(((mel - other).abs().amax(-1) > 1e-3).all())
+
+
+def test_a_share_of_what_is_heard_is_distorted_and_what_is_held_out_is_heard_both_ways():
+    items = [item(6, seed) for seed in range(60)]
+    plain = TokenizerObjective(SIZES, 6).collate(items, torch.Generator().manual_seed(0), True)["whisper"]
+    for clean, most in ((1.0, 60), (0.7, 50), (0.0, 8)):  # a distortion may be none at all
+        objective = TokenizerObjective(replace(SIZES, clean=clean), 6)
+        batch = objective.collate(items, torch.Generator().manual_seed(0), True)
+        kept = sum(a.equal(b) for a, b in zip(batch["whisper"], plain, strict=True))
+        assert 60 * clean - 10 <= kept <= most and "distorted" not in batch
+    held = objective.eval().collate(items, torch.Generator().manual_seed(0), False)
+    assert held["whisper"].equal(plain) and not held["distorted"].equal(plain)
+    loss, numbers = objective.loss(held, torch.Generator(), "main", 1)
+    assert {"ctc_distorted", "mel_distorted", "phoneme_error_distorted"} <= numbers.keys()
+    alone = {key: value for key, value in held.items() if key != "distorted"}
+    losses = [objective.loss(alone | {"whisper": heard}, torch.Generator(), "main", 1)[0] for heard in (held["whisper"], held["distorted"])]
+    assert torch.allclose(loss, sum(losses) / 2) and not torch.allclose(*losses)
+    assert "clean" in objective.manner() and "clean" not in objective.state()
 
 
 def test_all_levels_are_in_use_from_the_first_update():
@@ -120,7 +146,7 @@ def test_from_sentences_to_tokens(tmp_path):
         assert len(data[i]["tokens"]) == len(data[i]["mel"]) // 2 == data.meta(i)["tokens"]
         assert data[i]["tokens"].tolist() == objective.tokenizer(data[i]["whisper"].T[None])[1].tolist()
     for point in ("teacher", "mel", "codes"):
-        assert listen(run, point, sentences_of(run, "test", 2), tmp_path / point) == 2
+        assert listen(run, point, sentences_of(run, "test", 2), tmp_path / point, "synthetic") == 2
         assert len((tmp_path / point / "sentences.txt").read_text().splitlines()) == 2
     more = {"tokenizer": RECIPE["tokenizer"] | {"train": RECIPE["tokenizer"]["train"] | {"updates": 14}}}
     assert train(run, more, "tokenizer") == "done"

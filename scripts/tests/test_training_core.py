@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cosyvoice_torch.training.checkpoints import average, averaged_best, best_weights, recorded_best
-from cosyvoice_torch.training.data import Batches, Dataset, Joined
+from cosyvoice_torch.training.data import Batches, Dataset, with_others_before
 from cosyvoice_torch.training.metrics import read_metrics
 from cosyvoice_torch.training.run import Run, Stage, StageChanged
 from cosyvoice_torch.training.shards import write_shard
@@ -39,7 +39,7 @@ class Line(Objective):
     def loss(self, batch, rng, turn, update):
         mel = batch["mel"] + 0.1 * torch.randn(batch["mel"].shape, generator=rng)
         loss = (self.net(mel[:, :-1]) - mel[:, 1:]).square().mean()
-        return loss, {"loss": float(loss.detach())}
+        return loss, {"loss": loss.detach()}
 
 
 def features(folder, count=40):
@@ -81,7 +81,7 @@ def test_an_interrupted_training_equals_an_uninterrupted_one_bit_for_bit(tmp_pat
     assert all(torch.equal(first[k], second[k]) for k in first)
 
 
-def test_reading_ahead_in_threads_changes_nothing(tmp_path):
+def test_reading_ahead_in_processes_changes_nothing(tmp_path):
     features(tmp_path / "features")
     alone, ahead = trainer(tmp_path, "alone"), trainer(tmp_path, "ahead", replace(SETTINGS, loaders=2))
     alone.fit()
@@ -217,12 +217,35 @@ def test_a_training_without_a_validated_checkpoint_is_said_so(tmp_path):
         recorded_best(stage)
 
 
-def test_a_text_that_one_corpus_holds_out_is_trained_on_in_none_whatever_its_id(tmp_path):
-    lines = {"a": [("1", "valid", "Good night, all."), ("2", "train", "One two.")], "b": [("x", "train", "Good night all"), ("1", "train", "Three.")]}
-    for folder, rows in lines.items():
-        (tmp_path / folder).mkdir()
-        made = [{"id": name, "split": split, "speaker": folder, "text": text, "phonemes": [], "frames": 9} for name, split, text in rows]
-        (tmp_path / folder / "index.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made))
-    joined = Joined([Dataset(tmp_path / folder, ["text"]) for folder in lines])
-    assert [meta["text"] for meta in joined.split("train").items] == ["One two.", "Three."]
-    assert [meta["text"] for meta in joined.split("valid").items] == ["Good night, all."]
+def speakers(folder, counts):
+    """An index of `counts` utterances of each speaker, in turns; the last two of each are held out."""
+    folder.mkdir(parents=True)
+    rows = [(i, name, "valid" if i >= counts[name] - 2 else "train") for i in range(max(counts.values())) for name in counts if i < counts[name]]
+    made = [{"id": f"{name}{i}", "split": split, "speaker": name, "text": f"{name} {i}", "phonemes": [], "frames": 9} for i, name, split in rows]
+    (folder / "index.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made))
+    return Dataset(folder, ["text"])
+
+
+def test_the_utterances_of_a_speaker_are_those_that_are_left(tmp_path):
+    data = speakers(tmp_path / "features", {"ann": 9, "bob": 4})
+    assert [data.meta(i)["id"] for i in data.of_speaker("bob")] == ["bob0", "bob1", "bob2", "bob3"]
+    held = data.split("valid")
+    assert [held.meta(i)["id"] for i in held.of_speaker("ann")] == ["ann7", "ann8"]
+    held.items = [meta for meta in held.items if meta["id"] != "ann7"]
+    assert [held.meta(i)["id"] for i in held.of_speaker("ann")] == ["ann8"] and len(data.of_speaker("ann")) == 9
+
+
+def test_another_utterance_of_the_same_speaker_comes_before(tmp_path):
+    data = speakers(tmp_path / "features", {"ann": 9, "bob": 4, "eve": 3}).split("train")
+    seen = {}
+    for seed in range(200):
+        items = with_others_before(data, list(range(len(data))), 0.25, torch.Generator().manual_seed(seed), lambda name: name == "bob")
+        assert [item["id"] for item in items] == [meta["id"] for meta in data.items]
+        for item in items:
+            seen.setdefault(item["id"], []).append(item.get("before", {}).get("id"))
+    assert set(seen["bob0"]) == {"bob1"} and set(seen["bob1"]) == {"bob0"}
+    assert set(seen["ann3"]) == {None, *(f"ann{i}" for i in range(7))} - {"ann3"}
+    assert 20 < 200 - seen["ann3"].count(None) < 80
+    assert set(seen["eve0"]) == {None, "eve0"}  # there is no other one
+    plain = with_others_before(data, [0, 1], 0.0, torch.Generator())
+    assert not any("before" in item for item in plain)

@@ -9,8 +9,8 @@ from cosyvoice_torch import lm as language
 from cosyvoice_torch.checkpoint import Model
 from cosyvoice_torch.sample_text import LINES
 from cosyvoice_torch.training.bpe import Bpe, BpeSettings, bistream_share, make_bpe, train_bpe
-from cosyvoice_torch.training.layout import SPEECH
-from cosyvoice_torch.training.lm import MANNER, LmObjective, LmSettings, build, fine_tuned, smoothed_loss, varied
+from cosyvoice_torch.training.layout import SPEECH, TEXT
+from cosyvoice_torch.training.lm import MANNER, ORDERS, LmObjective, LmSettings, build, fine_tuned, smoothed_loss, varied
 from cosyvoice_torch.training.metrics import read_metrics
 from cosyvoice_torch.training.run import Run, Stage, StageChanged
 from cosyvoice_torch.training.shards import write_shard
@@ -44,6 +44,12 @@ def items(count: int, seed: int = 0) -> list[dict]:
     rng = torch.Generator().manual_seed(seed)
     draw = lambda n: torch.randint(0, CODES, (n,), generator=rng)
     return [{"id": str(i), "text": LINES[i][:20], "tokens": draw(20 + 12 * i)} for i in range(count)]
+
+
+def orders(batch: dict) -> list[str]:
+    """The name of each row's order."""
+    rows = (batch["asked"] // batch["ids"].shape[1]).tolist()
+    return [name for _, name in sorted({row: ORDERS[order] for row, order in zip(rows, batch["order"].tolist(), strict=True)}.items())]
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -89,7 +95,7 @@ def test_training_says_what_decoding_says(objective: LmObjective):
     objective.eval()
     batch = objective.collate([{**item, "text": item["text"][:4]} for item in items(3)], generator(), False)
     logits = objective.model.llm_decoder(objective.hidden(objective.embed(batch["kinds"], batch["ids"])))
-    rows = [i for i, streamed in enumerate(batch["streamed"].tolist()) if not streamed]
+    rows = [i for i, order in enumerate(orders(batch)) if order == "uni"]
     for row, item in zip(rows, items(3), strict=True):
         text = torch.tensor(objective.bpe.encode(item["text"][:4]))
         expected = language.forced(objective.model, text, torch.tensor([], dtype=torch.long), item["tokens"])
@@ -102,7 +108,7 @@ def test_streamed_training_says_what_streamed_decoding_says(objective: LmObjecti
     objective.eval()
     item = items(16)[15]
     batch = objective.collate([item], generator(), False)
-    row = batch["streamed"].tolist().index(True)
+    row = orders(batch).index("bi")
     logits = objective.model.llm_decoder(objective.hidden(objective.embed(batch["kinds"], batch["ids"])))[row]
     text, none = torch.tensor(objective.bpe.encode(item["text"])), torch.tensor([], dtype=torch.long)
     # One block: 15 codes and the fill. What follows a fill in the official decoder starts with a stale input.
@@ -130,12 +136,74 @@ def test_validation_reports_both_orders(objective: LmObjective):
 def test_half_of_the_visits_are_streamed_where_there_is_speech_enough(objective: LmObjective):
     item = items(16)[15]
     seen = [objective.collate([item], generator(i), True) for i in range(200)]
-    streamed = sum(bool(batch["streamed"][0]) for batch in seen)
+    streamed = sum(orders(batch) == ["bi"] for batch in seen)
     assert 75 < streamed < 125
     few = {**item, "tokens": item["tokens"][:9]}
-    assert not any(objective.collate([few], generator(i), True)["streamed"][0] for i in range(20))
+    assert all(orders(objective.collate([few], generator(i), True)) == ["uni"] for i in range(20))
     again = objective.collate([item], generator(3), True)
     assert all(again[key].equal(seen[3][key]) for key in again)
+
+
+def of(name: str, item: dict, before: dict | None = None) -> dict:
+    return {**item, "by": name} | ({"before": {**before, "by": name}} if before else {})
+
+
+def of_row(batch: dict, row: int, kind: int) -> list[int]:
+    return batch["ids"][row][batch["kinds"][row] == kind].tolist()
+
+
+def asked_of(batch: dict, row: int) -> list[int]:
+    return batch["wanted"][batch["asked"] // batch["ids"].shape[1] == row].tolist()
+
+
+@pytest.mark.parametrize("bistream", [0.0, 1.0])
+def test_of_what_another_speaker_says_first_nothing_is_asked(bpe: Bpe, bistream: float):
+    objective = LmObjective(replace(PLAIN, own="ann", bistream=bistream), bpe, CODES)
+    first, second = ({**item, "tokens": item["tokens"].repeat(4)} for item in items(2))
+    given = [of("ann", second), of("ann", second, first), of("bob", second, first)]
+    batch = objective.collate(given, generator(), True)
+    said = [part["tokens"].tolist() for part in (first, second)]
+    assert orders(batch) == ["bi" if bistream else "uni", "after", "after"]
+    assert [of_row(batch, row, SPEECH) for row in range(3)] == [said[1], said[0] + said[1], said[0] + said[1]]
+    codes = [[code for code in asked_of(batch, row) if code < CODES] for row in range(3)]
+    assert codes == [said[1], said[0] + said[1], said[1]]
+    assert [asked_of(batch, row)[-1] for row in range(3)] == [CODES] * 3
+    assert (CODES + 2 in asked_of(batch, 1)) == bool(bistream)
+    anyone = LmObjective(replace(PLAIN, bistream=bistream), bpe, CODES, model=objective.model).collate(given, generator(), True)
+    assert [code for code in asked_of(anyone, 2) if code < CODES] == said[0] + said[1]
+
+
+def test_the_texts_of_both_are_read_with_and_without_a_blank_between(bpe: Bpe):
+    objective = LmObjective(replace(PLAIN, own="ann"), bpe, CODES)
+    first, second = items(2)
+    seen = {tuple(of_row(objective.collate([of("bob", second, first)], generator(i), True), 0, TEXT)) for i in range(30)}
+    assert seen == {tuple(bpe.encode(first["text"]) + bpe.encode(blank + second["text"])) for blank in ("", " ")}
+
+
+def test_who_is_not_the_own_speaker_always_follows_another_utterance(tmp_path: Path):
+    run = tiny_run(tmp_path, ("ann", "bob"))
+    with pytest.raises(ValueError, match="own 'anne': must be one of the corpus's speakers, ann, bob"):
+        build(run, OTHERS | {"lm": OTHERS["lm"] | {"own": "anne"}})
+    made = build(run, OTHERS)
+    for training, split in ((True, "train"), (False, "valid")):
+        data, follows = made.dataset.split(split), {"ann": 0, "bob": 0}
+        for seed in range(10):
+            for item in made.objective.gather(data, list(range(len(data))), generator(seed), training):
+                follows[item["by"]] += "before" in item
+                assert "before" not in item or item["before"]["by"] == item["by"]
+        visits = {name: 10 * len(data.of_speaker(name)) for name in follows}
+        assert follows["bob"] == visits["bob"] > 0
+        assert 0.2 * visits["ann"] < follows["ann"] < 0.8 * visits["ann"] if training else follows["ann"] == 0
+
+
+def test_held_out_utterances_are_rows_of_their_own_orders(bpe: Bpe):
+    objective = LmObjective(replace(TINY, own="ann", pairs=1.0), bpe, CODES).eval()
+    item, few = items(16)[15], {**items(16)[15], "tokens": items(16)[15]["tokens"][:9]}
+    batch = objective.collate([of("ann", item), of("bob", item, few), of("ann", few)], generator(), False)
+    assert orders(batch) == ["uni", "bi", "after", "uni"]
+    assert asked_of(batch, 2) == [*item["tokens"].tolist(), CODES]
+    numbers = objective.loss(batch, generator(), "main", 0)[1]
+    assert {"uni_loss", "bi_loss", "after_loss"} <= numbers.keys()
 
 
 def test_every_code_is_read_whatever_the_order(objective: LmObjective):
@@ -163,10 +231,11 @@ def test_the_head_of_the_text_model_stays_tied(objective: LmObjective):
     assert objective.state_dict()["model.llm.model.lm_head.weight"].equal(names["model.llm.model.model.embed_tokens.weight"])
 
 
-def features_of(run: Run, texts: list[str], hours: float = 0.1) -> Stage:
+def features_of(run: Run, texts: list[str], hours: float = 0.1, speakers: tuple[str, ...] = ("x",)) -> Stage:
     stage = Stage(run, "features", {})
     stage.begin()
-    rows = [{"id": str(i), "split": "valid" if i % 5 == 4 else "train", "speaker": "x", "text": t, "frames": 8 * len(t)} for i, t in enumerate(texts)]
+    row = lambda i, t: {"id": str(i), "split": "valid" if i % 5 == 4 else "train", "speaker": speakers[i % len(speakers)], "text": t, "frames": 8 * len(t)}
+    rows = [row(i, t) for i, t in enumerate(texts)]
     (stage.folder / "index.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     stage.finish({"hours": hours})
     return stage
@@ -208,10 +277,10 @@ def test_a_release_can_be_gone_on_from():
         fine_tuned(settings, 27)
 
 
-def tiny_run(folder: Path) -> Run:
+def tiny_run(folder: Path, speakers: tuple[str, ...] = ("x",)) -> Run:
     """Features and codes of a dozen sentences."""
     run = Run(folder)
-    features_of(run, [line for line in LINES if line.isascii()] * 2)
+    features_of(run, [line for line in LINES if line.isascii()] * 2, speakers=speakers)
     stage = Stage(run, "encode", {"tokenizer": "best-1"})
     stage.begin()
     rng = generator()
@@ -229,19 +298,23 @@ RECIPE = {
 }
 
 
-def trainer_of(run: Run) -> Trainer:
-    made = build(run, RECIPE)
+OTHERS = RECIPE | {"lm": RECIPE["lm"] | {"pairs": 0.5, "own": "ann"}}
+
+
+def trainer_of(run: Run, recipe: dict = RECIPE, loaders: int = 0) -> Trainer:
+    made = build(run, recipe)
     stage = Stage(run, "lm", {**made.objective.state(), **asdict(made.settings)}, made.inputs, grows=GROWS)
     stage.begin()
-    return Trainer(stage, made.objective, made.dataset, made.settings)
+    return Trainer(stage, made.objective, made.dataset, replace(made.settings, loaders=loaders))
 
 
-def test_an_interrupted_training_is_the_uninterrupted_one_to_the_bit(tmp_path: Path):
-    whole, parts = tiny_run(tmp_path / "whole"), tiny_run(tmp_path / "parts")
-    uninterrupted = trainer_of(whole)
+@pytest.mark.parametrize("loaders", [0, 2])
+def test_an_interrupted_training_is_the_uninterrupted_one_to_the_bit(tmp_path: Path, loaders: int):
+    whole, parts = (tiny_run(tmp_path / name, ("ann", "bob")) for name in ("whole", "parts"))
+    uninterrupted = trainer_of(whole, OTHERS)
     assert uninterrupted.fit() == "done"
-    assert trainer_of(parts).fit(until=5) == "stopped"
-    resumed = trainer_of(parts)
+    assert trainer_of(parts, OTHERS, loaders).fit(until=5) == "stopped"
+    resumed = trainer_of(parts, OTHERS, loaders)
     assert resumed.fit() == "done"
     expected = uninterrupted.objective.state_dict()
     assert all(value.equal(expected[name]) for name, value in resumed.objective.state_dict().items())

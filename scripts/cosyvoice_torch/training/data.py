@@ -6,6 +6,7 @@ A features folder holds `index.jsonl` (one line per utterance: id, split, speake
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,14 @@ import torch
 from torch import Tensor
 
 from .shards import Shards, as_training_dtype
-from .validate import normal
 
 SHARDED = ("mel", "audio", "f0", "whisper", "tokens")
-FIELDS = (*SHARDED, "text", "phonemes", "speaker")
+FIELDS = (*SHARDED, "text", "phonemes", "person", "speaker")
 SPEAKER_DIM = 192
 
 
 def speaker_vector(name: str) -> Tensor:
-    """[192], unit length, drawn from the speaker's name: what stands for a voice that no speaker encoder has heard."""
+    """[192], unit length, drawn from the speaker's name: tells speakers apart where no encoder has heard them."""
     letters = name.encode()
     short = letters if len(letters) <= 7 else hashlib.sha256(letters).digest()[:7]
     seed = int.from_bytes(short.ljust(7, b"\0"), "little")
@@ -30,7 +30,10 @@ def speaker_vector(name: str) -> Tensor:
 
 
 class Dataset:
-    """Items of one or all splits. `fields`: which of FIELDS each item carries; an utterance that lacks one is left out."""
+    """
+    Items of one or all splits. `fields`: which of FIELDS each item carries; an utterance that lacks one is left out. "person" is drawn
+    from the speaker's name, "speaker" is what the speaker encoder says of the utterance, or the former in a run that has no encoder.
+    """
 
     def __init__(self, folder: Path | str, fields: list[str], split: str | None = None, tokens: Path | str | None = None):
         self.folder, self.fields = Path(folder), list(fields)
@@ -40,6 +43,8 @@ class Dataset:
         self.tokens_folder = Path(tokens) if tokens else self.folder.parent / "encode"
         self.shards = Shards(self.folder, [f for f in fields if f in SHARDED and f != "tokens"])
         self.codes = Shards(self.tokens_folder, ["tokens"] if "tokens" in fields else [])
+        embedded = self.folder.parent / "embed"
+        self.vectors = Shards(embedded, ["speaker"] if "speaker" in fields and embedded.exists() else [])
         symbols = self.folder / "phonemes.json"
         self.phonemes: list[str] = json.loads(symbols.read_text()) if symbols.exists() else []
         self.phoneme_ids = {symbol: i for i, symbol in enumerate(self.phonemes)}
@@ -47,7 +52,7 @@ class Dataset:
         with (self.folder / "index.jsonl").open(encoding="utf8") as f:
             for line in f:
                 meta = json.loads(line)
-                if all(self._source(field).has(field, meta["id"]) for field in fields if field in SHARDED):
+                if all(self._source(field).has(field, meta["id"]) for field in fields if field in SHARDED or field in self.vectors.index):
                     if "tokens" in fields:
                         meta["tokens"] = self.codes.shapes["tokens"][meta["id"]][0]
                     self.items.append(meta)
@@ -55,9 +60,11 @@ class Dataset:
         if split is not None:
             self.items = [meta for meta in self.all if meta["split"] == split]
         self._speakers: dict[str, Tensor] = {}
+        self._named: dict[str, dict[str, Any]] | None = None
+        self._same: tuple[list, dict[str, list[int]]] | None = None
 
     def _source(self, field: str) -> Shards:
-        return self.codes if field == "tokens" else self.shards
+        return {"tokens": self.codes, "speaker": self.vectors}.get(field, self.shards)
 
     def split(self, name: str) -> "Dataset":
         """The same data, only the items of one split: "train", "valid" or "test"."""
@@ -69,6 +76,20 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.items)
 
+    def of_speaker(self, name: str) -> list[int]:
+        """Which items are this speaker's."""
+        if self._same is None or self._same[0] is not self.items:
+            places: dict[str, list[int]] = {}
+            for i, meta in enumerate(self.items):
+                places.setdefault(meta["speaker"], []).append(i)
+            self._same = (self.items, places)
+        return self._same[1][name]
+
+    def by_name(self, name: str) -> dict[str, Any]:
+        if self._named is None:
+            self._named = {meta["id"]: meta for meta in self.all}
+        return self._named[name]
+
     def meta(self, i: int) -> dict[str, Any]:
         """{"id", "split", "speaker", "text", "phonemes", "seconds", "frames" (mel), "tokens" (if asked for)}"""
         return self.items[i]
@@ -77,34 +98,34 @@ class Dataset:
         return self.item(self.items[i])
 
     def item(self, meta: dict[str, Any]) -> dict[str, Any]:
-        item: dict[str, Any] = {"id": meta["id"]}
+        item: dict[str, Any] = {"id": meta["id"], "by": meta["speaker"]}
         for field in self.fields:
-            if field in SHARDED:
+            if field in SHARDED or field in self.vectors.index:
                 item[field] = as_training_dtype(self._source(field).get(field, meta["id"]))
             elif field == "text":
                 item[field] = meta["text"]
             elif field == "phonemes":
                 item[field] = torch.tensor([self.phoneme_ids[p] for p in meta["phonemes"]], dtype=torch.long)
-            else:
+            else:  # "person", or "speaker" without an encoder
                 name = meta["speaker"]
                 self._speakers.setdefault(name, speaker_vector(name))
                 item[field] = self._speakers[name]
         return item
 
 
-class Joined(Dataset):
-    """The utterances of several datasets. A text that one of them holds out is trained on in none."""
-
-    def __init__(self, parts: list[Dataset]):
-        self.parts, self.fields = parts, parts[0].fields
-        # By the letters of the text: ids of recordings are file names.
-        held = {normal(meta["text"]) for part in parts for meta in part.all if meta["split"] != "train"} - {""}
-        every = [meta | {"part": number} for number, part in enumerate(parts) for meta in part.all]
-        self.all = [meta for meta in every if meta["split"] != "train" or normal(meta["text"]) not in held]
-        self.items = self.all
-
-    def item(self, meta: dict[str, Any]) -> dict[str, Any]:
-        return self.parts[meta["part"]].item(meta)
+def with_others_before(data: Dataset, indices: list[int], share: float, rng: torch.Generator, always: Callable[[str], bool] | None = None) -> list[dict[str, Any]]:
+    """
+    The items; `share` of them, and all of the speakers for whom `always` holds, have another utterance of the same speaker as "before".
+    """
+    items = []
+    for i in indices:
+        item, meta = data[i], data.meta(i)
+        if float(torch.rand((), generator=rng)) < share or (always and always(meta["speaker"])):
+            same = data.of_speaker(meta["speaker"])
+            other = same[int(torch.randint(max(1, len(same) - 1), (), generator=rng))]
+            item["before"] = data[same[-1] if other == i else other]  # itself only where it is the speaker's only one
+        items.append(item)
+    return items
 
 
 class Batches:

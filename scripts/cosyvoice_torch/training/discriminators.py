@@ -76,9 +76,8 @@ class Discriminators(nn.Module):
 def truncated(real: Tensor, fake: Tensor, tau: float = 0.04) -> Tensor:
     """Pointwise relativistic loss over pairs that are out of order, at most tau (upstream: `tpr_loss`)."""
     gap = real - fake
-    below = gap - gap.median()
-    wrong = below[below < 0]
-    return tau - F.relu(tau - wrong.square().mean()) if len(wrong) else gap.new_zeros(())
+    below = (gap - gap.median()).clamp(max=0)
+    return tau - F.relu(tau - below.square().sum() / (below < 0).sum().clamp(min=1))
 
 
 def discriminator_loss(real: list[Judged], fake: list[Judged]) -> Tensor:

@@ -1,11 +1,12 @@
 """
-The encode stage: speech tokens of the whole corpus, by the trained tokenizer, into shards of `tokens` [S] i32. In a hearing run
-the tokenizer is the robust one, which gives the codes of the voice.
+The encode stage: speech tokens of the whole corpus, by the trained tokenizer, into shards of `tokens` [S] i32; and the embed stage:
+what the trained speaker encoder says of each utterance, `speaker` [192] f32. Who fine-tunes a release asks the release's own networks.
 """
 
+import hashlib
 import multiprocessing
 import os
-from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -13,12 +14,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
+from ..checkpoint import Model
+from ..speaker import SpeakerEncoder
 from ..speech_tokenizer import SpeechTokenizer
-from . import robust, tokenizer
+from ..stages import NEEDS
+from . import speaker, tokenizer
 from .checkpoints import read_metadata, recorded_best
-from .data import Dataset
+from .data import Dataset, speaker_vector
 from .metrics import Report
 from .run import Run, Stage
 from .shards import Shards, shard_names, write_shard_as
@@ -26,78 +31,140 @@ from .shards import Shards, shard_names, write_shard_as
 PIECE = 500
 
 
-@lru_cache(maxsize=1)
-def _loaded(folder: Path) -> tuple[SpeechTokenizer, Dataset, dict[str, int]]:
+def _device() -> str:
     torch.set_num_threads(1)
-    run, data = Run(folder), Dataset(folder / "features", ["whisper"])
-    objective = robust.trained(run) if run.path("robust").exists() else tokenizer.trained(run)[0]
-    return objective.tokenizer, data, {meta["id"]: i for i, meta in enumerate(data.items)}
+    torch.backends.cudnn.allow_tf32 = False  # rounding would turn codes into others
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@lru_cache(maxsize=1)
+def _tokenizer(folder: Path, release: Path | None) -> tuple[SpeechTokenizer, Dataset]:
+    network = Model(release).speech_tokenizer if release else tokenizer.trained(Run(folder))[0].tokenizer
+    return network.to(_device()), Dataset(folder / "features", ["whisper"])
+
+
+@lru_cache(maxsize=1)
+def _encoder(folder: Path, release: Path | None) -> tuple[SpeakerEncoder, Dataset]:
+    network = Model(release).speaker if release else speaker.trained(Run(folder))
+    return network.to(_device()), Dataset(folder / "features", ["audio"])
 
 
 @torch.inference_mode()
-def encode_piece(folder: Path, number: int, names: list[str]) -> Counter:
-    """One shard; how often each code occurs in it. Utterances are batched by length: padding does not change codes."""
-    network, data, index = _loaded(folder)
-    tokens, made_of, counts = {}, {}, Counter()
-    names = sorted(names, key=lambda name: data.items[index[name]]["frames"])
-    for start in range(0, len(names), 16):
-        group = names[start : start + 16]
-        heard = [data[index[name]]["whisper"] for name in group]
+def encode_piece(network: SpeechTokenizer, data: Dataset, names: list[str]) -> dict[str, Tensor]:
+    """Codes of some utterances. They are batched by length: padding does not change codes."""
+    metas = sorted((data.by_name(name) for name in names), key=lambda meta: meta["frames"])
+    tokens = {}
+    for start in range(0, len(metas), 16):
+        group = metas[start : start + 16]
+        heard = [data.item(meta)["whisper"] for meta in group]
         lengths = [len(mel) // 4 for mel in heard]
         padded = [F.pad(mel[: 4 * n], (0, 0, 0, 4 * (max(lengths) - n))) for mel, n in zip(heard, lengths, strict=True)]
-        encoded = network.encode(torch.stack(padded).transpose(1, 2).contiguous(), 4 * torch.tensor(lengths))
-        ids = network.quantizer.ids(network.quantizer.project_in(encoded))
-        for name, row, length in zip(group, ids, lengths, strict=True):
-            if sha256 := data.items[index[name]].get("sha256"):
-                made_of[name] = sha256
-            tokens[name] = row[:length].int()
-            counts.update(tokens[name].tolist())
-    write_shard_as(folder / "encode" / "tokens" / f"{number:05d}.safetensors", tokens, made_of)
-    return counts
+        here = network.conv1.weight.device
+        encoded = network.encode(torch.stack(padded).transpose(1, 2).contiguous().to(here), 4 * torch.tensor(lengths, device=here))
+        ids = network.quantizer.ids(network.quantizer.project_in(encoded)).cpu()
+        tokens |= {meta["id"]: row[:length].int() for meta, row, length in zip(group, ids, lengths, strict=True)}
+    return tokens
+
+
+@torch.inference_mode()
+def embed_piece(network: SpeakerEncoder, data: Dataset, names: list[str]) -> dict[str, Tensor]:
+    """Speaker vectors of some utterances."""
+    made = {}
+    for start in range(0, len(names), 32):
+        group = names[start : start + 32]
+        said = speaker.vectors(network, [data.item(data.by_name(name))["audio"] for name in group]).cpu()
+        made |= {name: row.clone() for name, row in zip(group, said, strict=True)}
+    return made
+
+
+def _write_piece(what: str, field: str, folder: Path, release: Path | None, number: int, names: list[str]) -> int:
+    load, say = {"encode": (_tokenizer, encode_piece), "embed": (_encoder, embed_piece)}[what]
+    network, data = load(folder, release)
+    made = say(network, data, names)
+    hashes = {name: data.by_name(name).get("sha256") for name in names}
+    write_shard_as(folder / what / field / f"{number:05d}.safetensors", made, {name: sha256 for name, sha256 in hashes.items() if sha256})
+    return len(names)
 
 
 def up_to_date(folder: Path, items: list[dict[str, Any]]) -> set[str]:
-    """Utterances whose tokens are of the sound they have now; shards without hashes are from before they were kept."""
+    """Utterances for which a network has said what it says of the sound they have now; shards without hashes are from before they were kept."""
     made_of: dict[str, str | None] = {}
     for path in sorted(folder.glob("*.safetensors")):
         made_of |= dict.fromkeys(shard_names(path)) | read_metadata(path)
     return {meta["id"] for meta in items if meta["id"] in made_of and (made_of[meta["id"]] or meta.get("sha256")) == meta.get("sha256")}
 
 
-def encode(run: Run, processes: int = 0, restart: bool = False) -> Stage:
-    """Tokens of every utterance that has none yet, or has other sound now; all anew when the tokenizer has changed."""
+def _made_by(run: Run, network: str, release: Path | None) -> dict[str, Any]:
+    """What identifies a network."""
+    if release:
+        file = release / NEEDS[{"tokenizer": "speech_tokenizer"}.get(network, network)]
+        if not file.exists():
+            raise FileNotFoundError(f"{file}: the release has none")
+        return {network: file.name, "score": 0.0, "begun": hashlib.sha256(file.read_bytes()).hexdigest()[:16]}
+    stage = Stage.existing(run, network)
+    best = recorded_best(stage)
+    return {network: best["file"], "score": best["score"], "begun": stage.record["config_hash"]}
+
+
+def _of_all(run: Run, what: str, network: str, reads: str, field: str, release: Path | None, processes: int, restart: bool) -> tuple[Stage, bool]:
+    """What a trained network says of every utterance that it has not heard yet, or that has other sound now; of all when it has changed."""
     features = Stage.existing(run, "features")
-    made_by = robust.still_valid(run) if run.path("robust").exists() else Stage.existing(run, "tokenizer")
-    best = recorded_best(made_by)
-    stage = Stage(run, "encode", {"tokenizer": best["file"], "score": best["score"], "begun": made_by.record["config_hash"]}, [features])
+    stage = Stage(run, what, _made_by(run, network, release), [features])
     if stage.done() and not restart:
-        return stage
-    stale = bool(stage.record) and stage.record["config"] != stage.config
-    stage.begin(restart or stale)
-    _loaded.cache_clear()  # this process may have encoded before, with another tokenizer or other features
-    items = Dataset(features.folder, ["whisper"]).items
-    ready = up_to_date(stage.folder / "tokens", items)
+        return stage, True
+    stage.begin(restart or bool(stage.record) and stage.record["config"] != stage.config)
+    _tokenizer.cache_clear()  # this process may have done it before, with another network or other features
+    _encoder.cache_clear()
+    items = Dataset(features.folder, [reads]).items
+    ready = up_to_date(stage.folder / field, items)
     todo = [meta["id"] for meta in items if meta["id"] not in ready]
-    first = 1 + max((int(path.stem) for path in (stage.folder / "tokens").glob("*.safetensors")), default=-1)
-    jobs = [(run.folder, first + i, todo[i * PIECE : (i + 1) * PIECE]) for i in range(-(-len(todo) // PIECE))]
+    first = 1 + max((int(path.stem) for path in (stage.folder / field).glob("*.safetensors")), default=-1)
+    jobs = [(what, field, run.folder, release, first + i, todo[i * PIECE : (i + 1) * PIECE]) for i in range(-(-len(todo) // PIECE))]
     workers = processes or os.cpu_count() or 1
     done = len(ready)
-    with Report("encode (utterances)", len(items), done) as report:
+    with Report(f"{what} (utterances)", len(items), done) as report:
 
-        def follow(results: Any) -> None:
+        def follow(results: Iterable[int]) -> None:
             nonlocal done
-            for counts, job in zip(results, jobs, strict=True):
-                done += len(job[2])
+            for count in results:
+                done += count
                 report.at(done)
-                report.line(done, {"codes": float(len(counts))})
+                report.line(done, {})
 
         if workers == 1 or len(jobs) <= 1:
-            follow(map(encode_piece, *zip(*jobs, strict=True)) if jobs else iter(()))
+            follow(map(_write_piece, *zip(*jobs, strict=True)) if jobs else iter(()))
         else:
             with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-                follow(pool.map(encode_piece, *zip(*jobs, strict=True)))
-    stage.finish(usage(stage.folder, 3 ** made_by.config["dims"]))
+                follow(pool.map(_write_piece, *zip(*jobs, strict=True)))
+    return stage, False
+
+
+def encode(run: Run, processes: int = 0, restart: bool = False, release: Path | None = None) -> Stage:
+    """Tokens of the corpus."""
+    stage, done = _of_all(run, "encode", "tokenizer", "whisper", "tokens", release, processes, restart)
+    if not done:
+        network, _ = _tokenizer(run.folder, release)
+        stage.finish(usage(stage.folder, 3**network.quantizer.project_in.out_features))
     return stage
+
+
+def embed(run: Run, processes: int = 0, restart: bool = False, release: Path | None = None) -> Stage:
+    """Speaker vectors of the corpus."""
+    stage, done = _of_all(run, "embed", "speaker", "audio", "speaker", release, processes, restart)
+    if not done:
+        stage.finish({"utterances": len(Shards(stage.folder, ["speaker"]).index["speaker"])})
+    return stage
+
+
+def stored_vector(run: Run, name: str) -> Tensor:
+    """[192], unit length: the speaker as the flow knows him, the mean of his utterances in training."""
+    if not run.path("embed").exists():
+        return speaker_vector(name)
+    data = Dataset(run.path("features"), ["speaker"], "train")
+    mine = [data.item(meta)["speaker"] for meta in data.items if meta["speaker"] == name]
+    if not mine:
+        raise ValueError(f"speaker {name}: no utterance of the corpus is his")
+    return F.normalize(torch.stack(mine).mean(0), dim=0)
 
 
 def usage(folder: Path, codes: int) -> dict[str, Any]:

@@ -30,13 +30,15 @@ from ..speech_tokenizer import SpeechTokenizer
 from ..stages import NEEDS
 from ..vocabulary import read_vocabulary, write_blank_en
 from ..vocoder import Hift
+from . import speaker, tokenizer
 from .checkpoints import averaged_best, best_files
-from .data import speaker_vector
-from .hearing import networks
+from .encode import stored_vector
 from .recipe import table
 from .run import Run, write_atomically
-from .train import HEARING, NAMES
 from .trainer import Objective
+
+
+HEARING = ("tokenizer", "speaker")
 
 
 @dataclass
@@ -48,8 +50,7 @@ class ExportSettings:
     speaker: str = ""  # the corpus's name of the speaker, also the voice's
     others: tuple[str, ...] = ()  # more speakers that flow and vocoder have learned, as further stored voices
     half: bool = True
-    speech_tokenizer: bool = False  # part of the release: needed for cloning alone
-    hearing: str = ""  # run, seen from this one, whose speech tokenizer and speaker encoder are part of the release
+    hearing: tuple[str, ...] = ()  # of "tokenizer" and "speaker": what is part of the release, for cloning and conversion
     top_p: float = 0.8
     top_k: int = 25
     win_size: int = 10
@@ -237,7 +238,10 @@ def check_speakers(names: tuple[str, ...], learned: set[str]) -> None:
 def export(run: Run, recipe: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The run's trainings as a release in `folder`; returns what `export.json` says."""
     settings = table(recipe, "export", ExportSettings)
-    parts = {name: trained(run, recipe, name, settings.best) for name in NAMES if name != "tokenizer" or settings.speech_tokenizer}
+    unknown = set(settings.hearing) - set(HEARING)
+    if unknown:
+        raise ValueError(f"export: hearing names {', '.join(sorted(unknown))}: must be among {', '.join(HEARING)}")
+    parts = {name: trained(run, recipe, name, settings.best) for name in ("vocoder", "flow", "lm")}
     said = {name: about for name, (_, about, _) in parts.items()}
     names = (settings.speaker, *settings.others)
     check_speakers(names, parts["flow"][2])
@@ -247,14 +251,12 @@ def export(run: Run, recipe: dict[str, Any], folder: Path) -> dict[str, Any]:
         inside("flow", Flow),
         inside("vocoder", Hift),
         parts["lm"][0].bpe.folder,
-        {name: speaker_vector(name) for name in names},
+        {name: stored_vector(run, name) for name in names},
         settings.sampling,
-        inside("tokenizer", SpeechTokenizer) if "tokenizer" in parts else None,
+        tokenizer.trained(run)[0].tokenizer if "tokenizer" in settings.hearing else None,
+        speaker.trained(run) if "speaker" in settings.hearing else None,
     )
-    if settings.hearing:
-        hearing = run.beside(settings.hearing)
-        voice.speech_tokenizer, voice.speaker_encoder = networks(hearing)
-        said |= {name: said_of(hearing, name, [best_files(hearing.path(name))[0].name]) for name in HEARING}
+    said |= {name: said_of(run, name, [best_files(run.path(name))[0].name]) for name in settings.hearing}
     files = write_voice(folder, voice, settings.half, settings.about)
     manifest = {"format": "cosyvoice-export-1", "files": files, "training": said}
     write_atomically(folder / "export.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")

@@ -1,25 +1,28 @@
 """
 The flow's objective: conditional flow matching along straight paths from noise to mel (CosyVoice 2, section 2.4; Lipman et al. 2023),
-with conditions dropped for guidance, a prompt of random length, and chunk masks half of the time.
+with conditions dropped for guidance, a prompt of random length, and chunk masks half of the time. Some utterances follow another one
+of the same speaker, whose mel may then be the prompt, as when a voice is cloned.
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
+from ..checkpoint import Model
 from ..config import EstimatorConfig, FlowConfig
 from ..encoder import within
 from ..flow import Flow
 from .checkpoints import averaged_best
-from .data import Dataset, Joined
+from .data import Dataset, with_others_before
 from .recipe import training
 from .run import Run, Stage, fingerprint
 from .train import Training
-from .trainer import Objective
+from .trainer import Numbers, Objective
 
 SIZES = ("input_width", "width", "heads", "ffn", "blocks", "up_blocks", "channels", "estimator_heads", "estimator_head_dim")
 SIZES += ("estimator_blocks", "mid_blocks", "mel_bins", "schedule")
@@ -48,7 +51,8 @@ class FlowSettings:
     prompt: float = 0.5  # share of utterances with the head of their own mel as a condition
     longest_prompt: float = 0.3  # of the utterance
     schedule: str = "uniform"  # of t; "cosine" is what upstream used before 2026
-    also: str = ""  # a hearing run, seen from this one, whose speakers it learns as well
+    start: str = ""  # a release in the official layout to go on from: its sizes then hold
+    pairs: float = 0.0  # share of utterances that follow another one of the same speaker
 
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULES:
@@ -76,22 +80,27 @@ class Draw:
     streaming: bool
 
 
-def draw(settings: FlowSettings, frames: Tensor, mel_bins: int, rng: torch.Generator) -> Draw:
-    """frames [B]: lengths of the utterances, on the CPU."""
+def draw(settings: FlowSettings, frames: Tensor, longest: int, mel_bins: int, rng: torch.Generator, first: Tensor | None = None) -> Draw:
+    """
+    frames [B]: lengths of the utterances, `longest` of them, on the generator's device. `first` [B]: frames of an utterance before
+    the one that counts, which are then the prompt where there is one; 0 where there is none before.
+    """
     b = len(frames)
-    uniform = lambda: torch.rand(b, generator=rng)
+    uniform = lambda: torch.rand(b, generator=rng, device=rng.device)
     t = uniform()
     if settings.schedule == "cosine":
         t = 1 - torch.cos(t * math.pi / 2)
-    longest = (settings.longest_prompt * frames).floor()
-    prompt = (uniform() * (longest + 1)).floor().clamp(max=longest)
+    most = (settings.longest_prompt * frames).floor()
+    prompt = (uniform() * (most + 1)).floor().minimum(most)
+    if first is not None:
+        prompt = torch.where(first > 0, first, prompt)
     has_prompt = uniform() < settings.prompt
     return Draw(
         t,
-        torch.randn(b, int(frames.max()), mel_bins, generator=rng),
+        torch.randn(b, longest, mel_bins, generator=rng, device=rng.device),
         uniform() >= settings.drop,
         torch.where(has_prompt, prompt, 0.0).long(),
-        float(torch.rand((), generator=rng)) < settings.streaming,
+        float(torch.rand((), generator=rng, device=rng.device)) < settings.streaming,
     )
 
 
@@ -108,21 +117,23 @@ def masked_mse(predicted: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
 
 class FlowObjective(Objective):
     name = "flow"
-    later = ("codes_made",)
+    later = ("codes_made", "start")
 
-    def __init__(self, settings: FlowSettings, codes: int, seed: int = 0, origin: str = "", made: str = ""):
-        """`origin`: the tokenizer the codes come from; `made`: what tells these codes from those of one begun anew."""
+    def __init__(self, settings: FlowSettings, codes: int, seed: int = 0, origin: str = "", made: str = "", flow: Flow | None = None):
+        """`origin`: the tokenizer the codes come from; `made`: what tells these codes from those of one begun anew; `flow`: to go on from."""
         super().__init__()
         self.settings, self.origin, self.made = settings, origin, made
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self.flow = Flow(settings.config(codes))
+            self.flow = flow or Flow(settings.config(codes))
+            if flow is None:  # what says who speaks must be as loud as what says which sound; the vectors have unit length
+                nn.init.normal_(self.flow.spk_embed_affine_layer.weight)
 
     def state(self) -> dict[str, Any]:
-        return {**{name: getattr(self.settings, name) for name in SIZES}, "codes": self.flow.config.codes, "tokenizer": self.origin, "codes_made": self.made}
+        return {**{name: getattr(self.settings, name) for name in SIZES}, "codes": self.flow.config.codes, "tokenizer": self.origin, "codes_made": self.made, "start": self.settings.start}
 
     def manner(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self.settings).items() if name not in SIZES}
+        return {name: value for name, value in asdict(self.settings).items() if name not in (*SIZES, "start")}
 
     def fields(self) -> list[str]:
         return ["tokens", "mel", "speaker"]
@@ -131,23 +142,36 @@ class FlowObjective(Objective):
         """Frames of mel, as many as both sides have."""
         return 2 * min(meta["frames"] // 2, meta["tokens"])
 
+    def gather(self, data: Dataset, indices: list[int], rng: torch.Generator, training: bool) -> list[dict[str, Any]]:
+        return with_others_before(data, indices, self.settings.pairs if training else 0.0, rng)
+
     def collate(self, items: list[dict[str, Any]], rng: torch.Generator, training: bool) -> dict[str, Tensor]:
-        """tokens [B, S], lengths [B] in tokens, mel [B, 2 S, 80], speaker [B, 192]; zeros where there is only padding."""
-        lengths = [min(len(item["mel"]) // 2, len(item["tokens"])) for item in items]
-        longest = max(lengths)
+        """
+        tokens [B, S], lengths [B] in tokens, mel [B, 2 S, 80], speaker [B, 192], first [B]: frames of an utterance before; zeros
+        where there is only padding.
+        """
+        tokens, mels, first = [], [], []
+        for item in items:
+            parts = [part for part in (item.get("before"), item) if part]
+            lengths = [min(len(part["mel"]) // 2, len(part["tokens"])) for part in parts]
+            tokens.append(torch.cat([part["tokens"][:n] for part, n in zip(parts, lengths, strict=True)]))
+            mels.append(torch.cat([part["mel"][: 2 * n] for part, n in zip(parts, lengths, strict=True)]))
+            first.append(2 * lengths[0] if len(parts) > 1 else 0)
         return {
-            "tokens": torch.stack([F.pad(item["tokens"][:n], (0, longest - n)) for item, n in zip(items, lengths, strict=True)]),
-            "mel": torch.stack([F.pad(item["mel"][: 2 * n], (0, 0, 0, 2 * (longest - n))) for item, n in zip(items, lengths, strict=True)]),
-            "speaker": torch.stack([item["speaker"] for item in items]),
-            "lengths": torch.tensor(lengths),
+            "tokens": pad_sequence(tokens, batch_first=True),
+            "mel": pad_sequence(mels, batch_first=True),
+            "speaker": torch.stack([(item.get("before") or item)["speaker"] for item in items]),
+            "lengths": torch.tensor([len(row) for row in tokens]),
+            "first": torch.tensor(first),
         }
 
-    def loss(self, batch: dict[str, Tensor], rng: torch.Generator, turn: str, update: int) -> tuple[Tensor, dict[str, float]]:
-        if update == 0 and self.training:
+    def loss(self, batch: dict[str, Tensor], rng: torch.Generator, turn: str, update: int) -> tuple[Tensor, Numbers]:
+        if update == 0 and self.training and not self.settings.start:
             self._centre(batch)
-        drawn = draw(self.settings, 2 * batch["lengths"].cpu(), self.flow.config.mel_bins, rng)
+        here = lambda x: x.to(rng.device)
+        drawn = draw(self.settings, here(2 * batch["lengths"]), batch["mel"].shape[1], self.flow.config.mel_bins, rng, here(batch["first"]))
         loss = self.distance(batch, drawn)
-        value = float(loss.detach())
+        value = loss.detach()
         return loss, {"loss": value, "streaming" if drawn.streaming else "full": value}
 
     @torch.no_grad()
@@ -179,12 +203,29 @@ def trained(run: Run, best: int = 1) -> Flow:
     return objective.flow.eval()
 
 
+def fine_tuned(settings: FlowSettings, codes: int) -> tuple[FlowSettings, Flow]:
+    """A release's own flow, and the settings with its sizes. @raises ValueError when it reads other codes"""
+    release = Model(Path(settings.start))
+    flow = release.flow
+    if flow.config.codes != codes:
+        raise ValueError(f"{release.folder}: its flow knows {flow.config.codes} speech codes, the corpus has {codes}")
+    flow.load_state_dict({name: value.clone() for name, value in flow.state_dict().items()}, assign=True)
+    c, e = flow.config, flow.config.estimator
+    sizes = {name: getattr(c, name) for name in ("input_width", "width", "heads", "ffn", "blocks", "up_blocks", "mel_bins")}
+    sizes |= {"channels": e.channels, "estimator_heads": e.heads, "estimator_head_dim": e.head_dim, "estimator_blocks": e.blocks, "mid_blocks": e.mid_blocks}
+    return replace(settings, **sizes), flow.requires_grad_(True)
+
+
 def build(run: Run, recipe: dict[str, Any]) -> Training:
     """`[flow]` and `[flow.train]` of the recipe. Codes of another tokenizer are another training."""
     settings, train = training(recipe, "flow", FlowSettings)
-    encodes = [Stage.existing(each, "encode") for each in (run, *([run.beside(settings.also)] if settings.also else []))]
-    own = encodes[0]
-    origin = str(own.config.get("tokenizer", ""))
-    objective = FlowObjective(settings, own.record["counts"]["codes"], train.seed, origin, fingerprint(own.config))
-    parts = [Dataset(stage.run.path("features"), objective.fields(), tokens=stage.folder) for stage in encodes]
-    return Training(objective, Joined(parts), train, encodes)
+    encode = Stage.existing(run, "encode")
+    origin = str(encode.config.get("tokenizer", ""))
+    codes, made = encode.record["counts"]["codes"], fingerprint(encode.config)
+    flow = None
+    if settings.start:
+        settings, flow = fine_tuned(settings, codes)
+    objective = FlowObjective(settings, codes, train.seed, origin, made, flow)
+    data = Dataset(run.path("features"), objective.fields(), tokens=encode.folder)
+    heard = [Stage.existing(run, "embed")] if run.path("embed").exists() else []
+    return Training(objective, data, train, [encode, *heard])

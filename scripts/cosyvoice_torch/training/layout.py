@@ -77,6 +77,12 @@ def _ending(out: _Writer, speech: list[int], codes: int) -> None:
     out.add(SPEECH, speech, asked[1:])
 
 
+def continued(layout: Layout, before: int, codes: int) -> Layout:
+    """The same sequence, of whose first `before` speech ids, and of what fills between them, nothing is asked."""
+    asked = (layout.targets != IGNORE) & (layout.targets < codes)
+    return Layout(layout.kinds, layout.ids, torch.where(asked.cumsum(0) + (~asked).int() <= before, IGNORE, layout.targets))
+
+
 def qualifies(text: int, speech: int, mix: tuple[int, int] = (5, 15)) -> bool:
     """Whether every full block of text finds its speech: strictly more than 3 speech ids for one of text."""
     return text > 0 and speech * mix[0] > text * mix[1]

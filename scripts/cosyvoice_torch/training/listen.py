@@ -19,9 +19,10 @@ import torch
 from torch import Tensor
 
 from ..vocoder import Hift
-from . import flow, robust, vocoder
+from . import flow, vocoder
 from .corpus import level, read_manifest, trim
 from .data import speaker_vector
+from .encode import stored_vector
 from .features import extract, read_audio
 from .griffin_lim import griffin_lim
 from .run import Run, Stage
@@ -32,10 +33,10 @@ POINTS = ("teacher", "mel", "codes", "vocoder", "flow", "chain")
 RATE = 24000
 
 
-def sentences_of(run: Run, split: str, count: int) -> Iterator[tuple[str, Tensor]]:
-    """(text, audio [N] at 24 kHz) of the first held-out utterances."""
+def sentences_of(run: Run, split: str, count: int, speaker: str = "") -> Iterator[tuple[str, Tensor]]:
+    """(text, audio [N] at 24 kHz) of the first held-out utterances, of one speaker or of all."""
     folder = Stage.existing(run, "corpus").folder
-    entries = [entry for entry in read_manifest(folder / "manifest.jsonl") if entry["split"] == split]
+    entries = [entry for entry in read_manifest(folder / "manifest.jsonl") if entry["split"] == split and speaker in ("", entry["speaker"])]
     for entry in entries[: count or None]:
         yield entry["text"], read_audio(folder / entry["wav"])
 
@@ -50,12 +51,12 @@ def spoken(name: str, lines: list[str]) -> Iterator[tuple[str, Tensor]]:
         yield line, torch.nn.functional.pad(kept, (0, end - start - len(kept)))
 
 
-def decoded(objective: TokenizerObjective | robust.RobustObjective, whisper: Tensor) -> tuple[Tensor, Tensor]:
-    """whisper [F, 128] -> codes [S], mel [2 S, 80] from the codes alone."""
+def decoded(objective: TokenizerObjective, whisper: Tensor, person: Tensor) -> tuple[Tensor, Tensor]:
+    """whisper [F, 128] -> codes [S], mel [2 S, 80] from the codes alone, in a speaker's voice."""
     quantizer = objective.tokenizer.quantizer
     hidden = quantizer.project_in(objective.tokenizer.encode(whisper.T[None]))
     mask = torch.ones(1, hidden.shape[1], 1)
-    return quantizer.ids(hidden)[0], objective.decoder(quantizer.levels(hidden), mask)[1][0]
+    return quantizer.ids(hidden)[0], objective.decoder(quantizer.levels(hidden), mask, person[None])[1][0]
 
 
 def vocoded(hift: Hift, mel: Tensor, seed: int = 0) -> Tensor:
@@ -64,8 +65,8 @@ def vocoded(hift: Hift, mel: Tensor, seed: int = 0) -> Tensor:
     return hift(mel, torch.zeros(0), torch.randn(shape, generator=torch.Generator().manual_seed(seed)))[0]
 
 
-def heard(run: Run, point: str, hearing: Run | None = None) -> Callable[[Tensor], Tensor]:
-    """What a point makes of a recording: samples [N] -> samples [N]. `hearing`: a run whose tokenizer is to hear it."""
+def heard(run: Run, point: str, speaker: str) -> Callable[[Tensor], Tensor]:
+    """What a point makes of a recording: samples [N] -> samples [N]; `speaker`: whose voice says what was codes."""
     if point == "teacher":
         return lambda audio: audio
     features = lambda audio: extract(audio, torch.zeros(1))
@@ -75,25 +76,25 @@ def heard(run: Run, point: str, hearing: Run | None = None) -> Callable[[Tensor]
         vocode = lambda mel: vocoded(hift, mel)
     if point in ("mel", "vocoder"):
         return lambda audio: vocode(features(audio)["mel"].float())
-    tokenizer = robust.trained(hearing) if hearing else trained(run)[0]
+    tokenizer, person = trained(run)[0], speaker_vector(speaker)
     if point == "codes":
-        return lambda audio: vocode(decoded(tokenizer, features(audio)["whisper"].float())[1])
+        return lambda audio: vocode(decoded(tokenizer, features(audio)["whisper"].float(), person)[1])
     estimate = flow.trained(run)
-    embedding = speaker_vector(read_manifest(Stage.existing(run, "corpus").folder / "manifest.jsonl")[0]["speaker"])
+    embedding = stored_vector(run, speaker)
     no_codes, no_mel = torch.zeros(0, dtype=torch.long), torch.zeros(0, estimate.config.mel_bins)
     mel_of = lambda codes: estimate(codes, no_codes, no_mel, embedding, streaming=False, finalize=True).mel.T
-    return lambda audio: vocode(mel_of(decoded(tokenizer, features(audio)["whisper"].float())[0]))
+    return lambda audio: vocode(mel_of(decoded(tokenizer, features(audio)["whisper"].float(), person)[0]))
 
 
 @torch.inference_mode()
-def listen(run: Run, point: str, utterances: Iterator[tuple[str, Tensor]], out: Path, hearing: Run | None = None) -> int:
+def listen(run: Run, point: str, utterances: Iterator[tuple[str, Tensor]], out: Path, speaker: str) -> int:
     """Write the files; how many."""
     import soundfile
 
     if point not in POINTS:
         raise ValueError(f"point {point}: must be one of {', '.join(POINTS)}")
     out.mkdir(parents=True, exist_ok=True)
-    made, texts = heard(run, point, hearing), []
+    made, texts = heard(run, point, speaker), []
     for number, (text, audio) in enumerate(utterances):
         soundfile.write(out / f"{number:02d}.wav", made(audio).clamp(-1, 1).numpy(), RATE, subtype="PCM_16")
         texts.append(text)

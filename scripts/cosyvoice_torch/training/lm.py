@@ -1,6 +1,8 @@
 """
 The language model's training: cross-entropy of the next speech code, on whole texts (unistream) and on text and speech in turns
-(bistream), as upstream's `Qwen2LM.forward` has it; a coin decides for every utterance on every visit.
+(bistream), as upstream's `Qwen2LM.forward` has it; a coin decides for every utterance on every visit. Some utterances follow another
+one of the same speaker, as speech follows a prompt. Without a prompt the model speaks as one of its speakers: the others' utterances
+always follow one, and of that one nothing is asked.
 """
 
 import json
@@ -19,15 +21,18 @@ from ..config import LmConfig
 from ..lm import TASK, Qwen2LM, rotary
 from ..vocabulary import text_rows
 from .bpe import Bpe, BpeSettings, make_bpe
-from .data import Dataset
-from .layout import IGNORE, MARK, SPEECH, TEXT, Layout, bistream, pad, qualifies, unistream
+from .data import Dataset, with_others_before
+from .layout import IGNORE, MARK, SPEECH, TEXT, Layout, bistream, continued, pad, qualifies, unistream
 from .recipe import table, training
 from .run import Run, Stage, fingerprint
-from .spelling import Speller, SpellingBook, spelling_error, spelling_loss
+from .spelling import SLOTS, Speller, SpellingBook, spelling_error, spelling_loss
 from .train import Training
-from .trainer import Objective
+from .trainer import Numbers, Objective
 
-MANNER = ("bistream", "bpe_dropout", "plain_case", "no_end_mark", "smoothing", "dropout", "spelling", "spelling_rows")
+ORDERS = ("uni", "bi", "after")
+"""Of a row: text then speech, both in turns, or in either order after another utterance."""
+
+MANNER = ("pairs", "own", "bistream", "bpe_dropout", "plain_case", "no_end_mark", "smoothing", "dropout", "spelling", "spelling_rows")
 """Settings that may change while it trains."""
 
 
@@ -49,6 +54,8 @@ class LmSettings:
     spelling: float = 0.0  # weight of saying the teacher's phonemes at the text positions (spelling.py)
     spelling_layer: int = 2  # after this many layers
     spelling_rows: int = 24  # unspoken sentences a batch
+    pairs: float = 0.0  # share of utterances that follow another one of the same speaker
+    own: str = ""  # the speaker the model is without a prompt; "": any
     start: str = ""  # a release in the official layout to go on from: its sizes and its vocabulary then hold
 
     def config(self, text_rows: int, codes: int) -> LmConfig:
@@ -95,9 +102,11 @@ def smoothed_loss(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
     return entropy - expected.mean()
 
 
-def spelling_places(kinds: Tensor, ids: Tensor) -> Tensor:
-    """Text positions and TASK, which has seen all of the text."""
-    return (kinds == TEXT) | ((kinds == MARK) & (ids == TASK))
+def spelling_places(kinds: Tensor, ids: Tensor, prefix: str) -> dict[str, Tensor]:
+    """`spelled` [B, L]: text positions and TASK, which has seen all of the text, then others; `slots` [B] for phonemes of the former."""
+    places = (kinds == TEXT) | ((kinds == MARK) & (ids == TASK))
+    first = (~places).int().argsort(dim=1, stable=True)[:, : int(places.sum(1).max())]
+    return {f"{prefix}spelled": first, f"{prefix}slots": SLOTS * places.sum(1)}
 
 
 class LmObjective(Objective):
@@ -134,7 +143,7 @@ class LmObjective(Objective):
                 self.speller = Speller(self.model.config.width)
 
     def fields(self) -> list[str]:
-        return ["text", "tokens", "phonemes"] if self.speller else ["text", "tokens"]
+        return ["text", "tokens", *(["phonemes"] if self.speller else [])]
 
     def length(self, meta: dict[str, Any]) -> int:
         """In speech codes. Without text, or with more of it than 200 ids could be, there is nothing to learn."""
@@ -149,21 +158,31 @@ class LmObjective(Objective):
     def manner(self) -> dict[str, Any]:
         return {name: getattr(self.settings, name) for name in MANNER}
 
+    def gather(self, data: Dataset, indices: list[int], rng: torch.Generator, training: bool) -> list[dict[str, Any]]:
+        own = self.settings.own
+        return with_others_before(data, indices, self.settings.pairs if training else 0.0, rng, (lambda name: name != own) if own else None)
+
     def collate(self, items: list[dict[str, Any]], rng: torch.Generator, training: bool) -> dict[str, Tensor]:
         """
-        kinds, ids, targets [B, N] and streamed [B], whether a row is bistream. In validation every utterance is a unistream row,
-        and those with speech enough are a bistream row as well. Where the model learns to spell, `phonemes` of all rows in one and
-        their `counts` [B]; the last rows of a training batch then have text alone.
+        kinds, ids [B, N]; `asked` [M], places among B N that have a target, `wanted` [M] and `order` [M], an index of ORDERS. In
+        validation every utterance is a unistream row, and those with speech enough are a bistream row as well. Where the model learns
+        to spell, `phonemes` of all rows in one, their `counts` [B] and the `spelled` places; the last rows of a training batch then
+        have text alone.
         """
         chance = random.Random(int(torch.randint(1 << 62, (), generator=rng)))
-        rows: list[tuple[bool, Layout]] = []
+        rows: list[tuple[int, Layout]] = []
         spelled: list[list[int]] = []
         for item in items:
             made = self._train_row(item, chance) if training else self._valid_rows(item)
             rows += made
-            spelled += [item["phonemes"].tolist()] * len(made) if self.speller else []
-        batch = {"streamed": torch.tensor([streamed for streamed, _ in rows]), **vars(pad([layout for _, layout in rows]))}
+            said = [symbol for part in (item.get("before"), item) if part for symbol in part["phonemes"].tolist()] if self.speller else []
+            spelled += [said] * len(made) if self.speller else []
+        layout = pad([layout for _, layout in rows])
+        asked = (layout.targets != IGNORE).flatten().nonzero()[:, 0]
+        order = torch.tensor([order for order, _ in rows])[asked // layout.targets.shape[1]]
+        batch = {"kinds": layout.kinds, "ids": layout.ids, "asked": asked, "wanted": layout.targets.flatten()[asked], "order": order}
         if self.speller:
+            batch |= spelling_places(layout.kinds, layout.ids, "")
             lines = self.book.draw(self.settings.spelling_rows, chance) if self.book and training else []
             batch |= self._text_rows([varied(text, self.settings, chance) for text, _ in lines], chance)
             spelled += [phonemes for _, phonemes in lines]
@@ -176,35 +195,48 @@ class LmObjective(Objective):
             return {}
         encode = lambda text: self.bpe.encode_with_dropout(text, self.settings.bpe_dropout, chance)
         layout = pad([unistream(encode(text), [], self.model.config.speech_codes) for text in texts])
-        return {"text_kinds": layout.kinds, "text_ids": layout.ids}
+        return {"text_kinds": layout.kinds, "text_ids": layout.ids, **spelling_places(layout.kinds, layout.ids, "text_")}
 
-    def _train_row(self, item: dict[str, Any], chance: random.Random) -> list[tuple[bool, Layout]]:
-        s, c = self.settings, self.model.config
-        text, speech = varied(item["text"], s, chance), item["tokens"].tolist()
-        streamed = chance.random() < s.bistream
-        ids = self.bpe.encode_with_dropout(text, s.bpe_dropout, chance)
-        if streamed and not qualifies(len(ids), len(speech), c.mix_ratio):
-            ids = self.bpe.encode(text)  # fewer ids may do
-            streamed = qualifies(len(ids), len(speech), c.mix_ratio)
-        if streamed:
-            return [(True, bistream(ids, speech, c.speech_codes, c.mix_ratio))]
-        return [(False, unistream(ids, speech, c.speech_codes))]
-
-    def _valid_rows(self, item: dict[str, Any]) -> list[tuple[bool, Layout]]:
+    def _row(self, streamed: bool, item: dict[str, Any], ids: list[int], head: list[int]) -> tuple[int, Layout]:
+        """One sequence of an utterance; `head`: text ids of the one before, of whose speech the others' rows are asked nothing."""
         c = self.model.config
-        ids, speech = self.bpe.encode(item["text"]), item["tokens"].tolist()
-        rows = [(False, unistream(ids, speech, c.speech_codes))]
-        if qualifies(len(ids), len(speech), c.mix_ratio):
-            rows.append((True, bistream(ids, speech, c.speech_codes, c.mix_ratio)))
+        before = item.get("before")
+        said = before["tokens"].tolist() if before else []
+        text, speech = head + ids, said + item["tokens"].tolist()
+        made = bistream(text, speech, c.speech_codes, c.mix_ratio) if streamed else unistream(text, speech, c.speech_codes)
+        if before and self.settings.own and item["by"] != self.settings.own:
+            made = continued(made, len(said), c.speech_codes)
+        return ORDERS.index("after" if before else "bi" if streamed else "uni"), made
+
+    def _train_row(self, item: dict[str, Any], chance: random.Random) -> list[tuple[int, Layout]]:
+        s, c = self.settings, self.model.config
+        spell = lambda text: self.bpe.encode_with_dropout(text, s.bpe_dropout, chance)
+        before = item.get("before")
+        streamed = chance.random() < s.bistream
+        text, head = varied(item["text"], s, chance), varied(before["text"], s, chance) if before else ""
+        if before and chance.random() < 0.5:  # as in a paragraph; a prompt's text and the text to speak are spelled apart, without a blank
+            text = " " + text
+        codes = len(item["tokens"]) + (len(before["tokens"]) if before else 0)
+        parts = spell(head), spell(text)
+        if streamed and not qualifies(sum(map(len, parts)), codes, c.mix_ratio):
+            parts = self.bpe.encode(head), self.bpe.encode(text)  # fewer ids may do
+            streamed = qualifies(sum(map(len, parts)), codes, c.mix_ratio)
+        return [self._row(streamed, item, parts[1], parts[0])]
+
+    def _valid_rows(self, item: dict[str, Any]) -> list[tuple[int, Layout]]:
+        ids, before = self.bpe.encode(item["text"]), item.get("before")
+        head = self.bpe.encode(before["text"]) if before else []
+        rows = [self._row(False, item, ids, head)]
+        if not before and qualifies(len(ids), len(item["tokens"]), self.model.config.mix_ratio):
+            rows.append(self._row(True, item, ids, head))
         return rows
 
     def embed(self, kinds: Tensor, ids: Tensor) -> Tensor:
         """[B, N] each -> [B, N, W]; zeros where there is only padding."""
-        m = self.model
-        x = torch.zeros(*ids.shape, m.config.width, device=ids.device)
+        m, x = self.model, 0.0
         for kind, table in ((MARK, m.llm_embedding), (TEXT, m.backbone.embed_tokens), (SPEECH, m.speech_embedding)):
             here = kinds == kind
-            x[here] = table(ids[here]).to(x.dtype)
+            x = x + table(torch.where(here, ids, 0)) * here[..., None]
         return x
 
     def layers(self, x: Tensor, start: int, stop: int) -> Tensor:
@@ -221,50 +253,46 @@ class LmObjective(Objective):
         """[B, N, W] -> [B, N, W] after the final norm"""
         return self.model.backbone.norm(self.layers(x, 0, self.model.config.layers))
 
-    def loss(self, batch: dict[str, Tensor], rng: torch.Generator, turn: str, update: int) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, batch: dict[str, Tensor], rng: torch.Generator, turn: str, update: int) -> tuple[Tensor, Numbers]:
         m, middle = self.model, self.settings.spelling_layer if self.speller else 0
-        targets = batch["targets"]
-        asked = targets != IGNORE
         x = self.layers(self.embed(batch["kinds"], batch["ids"]), 0, middle)
         hidden = m.backbone.norm(self.layers(x, middle, m.config.layers))
-        logits = m.llm_decoder(hidden[asked])  # [M, V]
-        wanted = targets[asked]
-        loss = smoothed_loss(logits, wanted, self.settings.smoothing)
-        numbers = self._numbers(logits.detach(), wanted, batch["streamed"][:, None].expand_as(asked)[asked])
+        logits = m.llm_decoder(hidden.flatten(0, 1)[batch["asked"]])  # [M, V]
+        loss = smoothed_loss(logits, batch["wanted"], self.settings.smoothing)
+        numbers = self._numbers(logits.detach(), batch["wanted"], batch["order"])
         if self.speller:
             nats, spelled = self._spell(batch, x)
             loss = loss + self.settings.spelling * nats
             numbers |= spelled
-        return loss, {"loss": float(loss.detach()), **numbers}
+        return loss, {"loss": loss.detach(), **numbers}
 
-    def _spell(self, batch: dict[str, Tensor], x: Tensor) -> tuple[Tensor, dict[str, float]]:
+    def _spell(self, batch: dict[str, Tensor], x: Tensor) -> tuple[Tensor, Numbers]:
         """x: hidden states of the batch's rows in the middle of the model. Each sentence weighs the same, spoken or not."""
-        places = spelling_places(batch["kinds"], batch["ids"])
-        parts = [(x, places)]
+        parts = [(x, batch["spelled"], batch["slots"])]
         if "text_ids" in batch:
-            kinds, ids = batch["text_kinds"], batch["text_ids"]
-            parts.append((self.layers(self.embed(kinds, ids), 0, self.settings.spelling_layer), spelling_places(kinds, ids)))
+            hidden = self.layers(self.embed(batch["text_kinds"], batch["text_ids"]), 0, self.settings.spelling_layer)
+            parts.append((hidden, batch["text_spelled"], batch["text_slots"]))
         total, rows, phonemes, numbers = torch.zeros((), device=x.device), 0, 0, {}
-        for hidden, places in parts:
+        for hidden, places, slots in parts:
             counts = batch["counts"][rows : rows + len(hidden)]
             wanted = batch["phonemes"][phonemes : phonemes + int(counts.sum())]
-            said = self.speller(hidden, places)
+            said = self.speller(hidden, places), slots
             total = total + len(hidden) * spelling_loss(*said, wanted, counts)
             rows, phonemes = rows + len(hidden), phonemes + len(wanted)
             if not self.training:
                 numbers["phoneme_error"] = spelling_error(*said, wanted, counts)
-        return total / rows, {"spelling": float(total.detach()) / rows, **numbers}
+        return total / rows, {"spelling": total.detach() / rows, **numbers}
 
-    def _numbers(self, logits: Tensor, wanted: Tensor, streamed: Tensor) -> dict[str, float]:
-        """Loss in nats and share of exact answers, of the two orders apart; eos and fill count as answers."""
+    def _numbers(self, logits: Tensor, wanted: Tensor, order: Tensor) -> Numbers:
+        """Loss in nats and share of exact answers, of the orders apart; eos and fill count as answers."""
         nats = F.cross_entropy(logits.float(), wanted, reduction="none")
         exact = (logits.argmax(-1) == wanted).float()
-        numbers = {"accuracy": float(exact.mean())}
-        for name, rows in (("uni", ~streamed), ("bi", streamed)):
+        numbers: Numbers = {"accuracy": exact.mean()}
+        for number, name in enumerate(ORDERS):
+            rows = order == number
             if rows.any():
-                numbers |= {f"{name}_loss": float(nats[rows].mean()), f"{name}_accuracy": float(exact[rows].mean())}
-        ends = wanted == self.model.config.speech_codes
-        return numbers | {"end_loss": float(nats[ends].mean())}
+                numbers |= {f"{name}_loss": nats[rows].mean(), f"{name}_accuracy": exact[rows].mean()}
+        return numbers | {"end_loss": nats[wanted == self.model.config.speech_codes].mean()}
 
 
 def build(run: Run, recipe: dict[str, Any]) -> Training:
@@ -286,6 +314,9 @@ def build(run: Run, recipe: dict[str, Any]) -> Training:
         objective = LmObjective(settings, Bpe(bpe.folder), codes, train.seed, None, origin, book, made)
         inputs = [bpe, encode]
     data = Dataset(run.path("features"), objective.fields(), tokens=encode.folder)
+    speakers = {meta["speaker"] for meta in data.all}
+    if settings.own and settings.own not in speakers:
+        raise ValueError(f"[lm] own {settings.own!r}: must be one of the corpus's speakers, {', '.join(sorted(speakers))}")
     return Training(objective, data, train, inputs)
 
 

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from torch import Tensor
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -17,7 +18,7 @@ class Metrics:
 
     def __init__(self, path: Path):
         self.path = path
-        self._sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        self._sums: dict[str, list] = defaultdict(lambda: [0.0, 0.0])
 
     def rewind(self, update: int) -> None:
         """Drop the lines after `update`: they are about to be made again."""
@@ -26,21 +27,22 @@ class Metrics:
             kept = [line for line in lines if line.endswith("\n") and json.loads(line)["update"] <= update]
             write_atomically(self.path, "".join(kept))
 
-    def add(self, values: dict[str, float], weight: float = 1.0) -> None:
+    def add(self, values: dict[str, Tensor | float], weight: float = 1.0) -> None:
+        """Numbers on a device stay there until they are written."""
         for key, value in values.items():
             self._sums[key][0] += value * weight
             self._sums[key][1] += weight
 
     def flush(self, update: int, epoch: float, split: str) -> dict[str, float]:
         """Write the means and forget them."""
-        means = {key: total / count for key, (total, count) in self._sums.items() if count}
+        means = {key: float(total) / count for key, (total, count) in self._sums.items() if count}
         self._sums.clear()
         self.write(update, epoch, split, means)
         return means
 
     def pending(self) -> dict[str, list[float]]:
         """Sums that no flush has written yet, for the checkpoint."""
-        return {key: list(value) for key, value in self._sums.items()}
+        return {key: [float(total), count] for key, (total, count) in self._sums.items()}
 
     def restore(self, pending: dict[str, list[float]]) -> None:
         self._sums.clear()

@@ -40,13 +40,6 @@ class Run:
     def path(self, *parts: str) -> Path:
         return self.folder.joinpath(*parts)
 
-    def beside(self, path: str) -> "Run":
-        """Another run, by its path as seen from this one; "": this one. It must be there."""
-        folder = (self.folder / path).resolve()
-        if not folder.is_dir():
-            raise FileNotFoundError(f"{folder}: no such run (named {path!r} in the recipe, as seen from {self.folder})")
-        return Run(folder) if path else self
-
 
 class Stage:
     """One folder of a run.
@@ -64,7 +57,7 @@ class Stage:
         self.run, self.name, self.grows, self.later = run, name, grows, later
         self.folder = run.path(name)
         self.config = json.loads(json.dumps(asdict(config) if is_dataclass(config) else dict(config)))
-        self.inputs = {self._input_name(stage): stage.identity() for stage in inputs or []}
+        self.inputs = {stage.name: stage.identity() for stage in inputs or []}
         self.record: dict[str, Any] = {}
         self.read()
 
@@ -82,11 +75,6 @@ class Stage:
     def settings(self, kind: type) -> Any:
         """The part of the config that a dataclass names."""
         return kind(**{field.name: self.config[field.name] for field in fields(kind)})
-
-    def _input_name(self, stage: "Stage") -> str:
-        """Of another run, with that run's name."""
-        same = stage.run.folder.resolve() == self.run.folder.resolve()
-        return stage.name if same else f"{stage.run.folder.resolve().name}/{stage.name}"
 
     def read(self) -> None:
         path = self.folder / "stage.json"

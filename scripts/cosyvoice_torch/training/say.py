@@ -22,6 +22,7 @@ from ..official_yaml import Sampling
 from ..text import Tokenizer, normalize
 from ..vocoder import Hift
 from .data import speaker_vector
+from .encode import stored_vector
 from .griffin_lim import griffin_lim
 from .listen import vocoded
 from .run import Run
@@ -97,8 +98,9 @@ def sounds(run: Run, recipe: dict[str, Any], by: str, speaker: str, best: int) -
     if by == "griffin-lim":
         decoder = trained(run, recipe, "tokenizer", 1)[0].decoder
         dims = decoder.project_out.in_features
-        return lambda codes: griffin_lim(decoder(levels_of(codes, dims)[None], torch.ones(1, len(codes), 1))[1][0])
-    flow, embedding = part("flow", Flow), speaker_vector(speaker)
+        person = speaker_vector(speaker)[None]
+        return lambda codes: griffin_lim(decoder(levels_of(codes, dims)[None], torch.ones(1, len(codes), 1), person)[1][0])
+    flow, embedding = part("flow", Flow), stored_vector(run, speaker)
     none, no_mel = torch.zeros(0, dtype=torch.long), torch.zeros(0, flow.config.mel_bins)
     if by == "flow":
         return lambda codes: griffin_lim(flow(codes, none, no_mel, embedding, False, True).mel.T)

@@ -86,11 +86,11 @@ class Speller(nn.Module):
         nn.init.ones_(self.norm.weight)
         self.out = nn.Linear(width, SLOTS * MOST_SYMBOLS)
 
-    def forward(self, hidden: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
-        """hidden [B, N, W], places [B, N], which positions spell -> log-probabilities [SLOTS L, B, P], lengths [B]"""
-        rows = nn.utils.rnn.pad_sequence([h[p] for h, p in zip(hidden, places, strict=True)], batch_first=True)  # [B, L, W]
+    def forward(self, hidden: Tensor, places: Tensor) -> Tensor:
+        """hidden [B, N, W], places [B, L], the positions that spell -> log-probabilities [SLOTS L, B, P]"""
+        rows = hidden.gather(1, places[..., None].expand(-1, -1, hidden.shape[-1]))  # [B, L, W]
         logits = self.out(self.norm(rows)).unflatten(-1, (SLOTS, -1)).flatten(1, 2)
-        return logits.float().log_softmax(-1).transpose(0, 1), SLOTS * places.sum(1)
+        return logits.float().log_softmax(-1).transpose(0, 1)
 
 
 def spelling_loss(logprobs: Tensor, lengths: Tensor, phonemes: Tensor, counts: Tensor) -> Tensor:

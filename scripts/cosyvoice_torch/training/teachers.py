@@ -39,12 +39,6 @@ def teacher(name: str) -> Any:
     return Teacher(*scales)
 
 
-def keeps_time_of(name: str) -> str:
-    """The speaker whose sounds stand at the same places: hibari of hibari-55-85; of others, themselves."""
-    rescaled = RESCALED.fullmatch(name)
-    return rescaled[1] if rescaled else name
-
-
 def shares(names: str) -> list[tuple[str, float]]:
     """ "slt:3 rms" -> [("slt", 0.75), ("rms", 1.0)]: names with the upper ends of their shares of 0 .. 1."""
     parts = [(name, float(weight or 1)) for name, _, weight in (word.partition(":") for word in names.split())]

@@ -8,10 +8,7 @@ from .data import Dataset
 from .run import Run, Stage, StageChanged, listed
 from .trainer import GROWS, Objective, Trainer, TrainSettings
 
-NAMES = ("tokenizer", "vocoder", "flow", "lm")
-"""Of a voice."""
-HEARING = ("robust", "speaker")
-"""Of what hears other speakers."""
+NAMES = ("tokenizer", "speaker", "vocoder", "flow", "lm")
 
 
 @dataclass
@@ -29,8 +26,8 @@ def train(run: Run, recipe: dict[str, Any], name: str, minutes: float | None = N
 
     A finished training is left alone unless its settings grew (more updates).
     """
-    if name not in NAMES + HEARING:
-        raise ValueError(f"training {name}: must be one of {', '.join(NAMES + HEARING)}")
+    if name not in NAMES:
+        raise ValueError(f"training {name}: must be one of {', '.join(NAMES)}")
     made: Training = import_module(f".{name}", __package__).build(run, recipe)
     settings = replace(made.settings, **(overrides or {}))
     state, manner = made.objective.state(), made.objective.manner()

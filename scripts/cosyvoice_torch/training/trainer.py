@@ -6,13 +6,14 @@ needs no random state beyond the two numbers, and validation draws the same time
 
 import math
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from .checkpoints import Checkpoints
 from .data import Batches, Dataset
@@ -21,6 +22,9 @@ from .run import Stage, fingerprint
 from .updates import interruptible, rate, seed_of, to_device
 
 GROWS = ("updates", "validate_every", "validate_batches", "keep_best", "keep_last", "patience", "log_every", "save_minutes", "threads", "loaders", "device")
+
+
+Numbers = dict[str, Tensor | float]
 
 
 class Objective(nn.Module):
@@ -34,15 +38,19 @@ class Objective(nn.Module):
         """Optimiser groups in the order of their turns in one update: {"main": [...]} or {"discriminator": [...], "generator": [...]}."""
         return {"main": list(self.parameters())}
 
+    def gather(self, data: Dataset, indices: list[int], rng: torch.Generator, training: bool) -> list[dict[str, Any]]:
+        """The items that `collate` gets for a batch; an objective that wants others beside them takes them here."""
+        return [data[i] for i in indices]
+
     def collate(self, items: list[dict[str, Any]], rng: torch.Generator, training: bool) -> dict[str, Any]:
         """Utterances to one padded batch on the CPU; every random choice about data from rng (a CPU generator)."""
         raise NotImplementedError
 
-    def loss(self, batch: dict[str, Any], rng: torch.Generator, turn: str, update: int) -> tuple[Tensor, dict[str, float]]:
-        """Scalar to minimise and named numbers for the log.
+    def loss(self, batch: dict[str, Any], rng: torch.Generator, turn: str, update: int) -> tuple[Tensor, Numbers]:
+        """Scalar to minimise and named numbers for the log: as tensors, for a GPU that waits for each number is idle.
 
         The turns of one update get the same `batch` dict, so an earlier turn may leave tensors in it for a later one. A
-        scalar that needs no gradient skips the turn. `rng` is a CPU generator; validation calls only the last turn, in eval
+        scalar that needs no gradient skips the turn. `rng` is a generator of the device; validation calls only the last turn, in eval
         mode and without gradients. Gradients are cleared before every turn, of all parameters.
         """
         raise NotImplementedError
@@ -85,7 +93,7 @@ class TrainSettings:
     seed: int = 0
     bf16: bool = False
     threads: int = 1
-    loaders: int = 0  # threads that read ahead; 0 reads in the loop
+    loaders: int = 0  # processes that read ahead; 0 reads in the loop
     log_every: int = 20
     save_minutes: float = 5.0
     device: str = "auto"
@@ -99,6 +107,8 @@ class Trainer:
         torch.set_num_threads(settings.threads)
         self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if settings.device == "auto" else settings.device)
         objective.to(self.device)
+        if self.device.type == "cuda":  # 10 bits of mantissa in products, all of them in sums
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
         self.train, train_lengths = self._sized(dataset.split("train"))
         self.valid, valid_lengths = self._sized(dataset.split("valid"))
         self.batches = Batches(train_lengths, settings.batch, settings.seed)
@@ -122,13 +132,17 @@ class Trainer:
         s = self.settings
         matrices, vectors = [p for p in parameters if p.ndim > 1], [p for p in parameters if p.ndim <= 1]
         groups = [{"params": matrices, "weight_decay": s.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        return torch.optim.AdamW([g for g in groups if g["params"]], lr=s.turn_lr.get(turn, s.lr), betas=s.betas)
+        groups = [group for group in groups if group["params"]]
+        return torch.optim.AdamW(groups, lr=s.turn_lr.get(turn, s.lr), betas=s.betas, fused=True if self.device.type == "cuda" else None)
 
     # one update ------------------------------------------------------------------------------------------------------
 
     def _batch(self, data: Dataset, indices: list[int], training: bool, *seed: Any) -> dict[str, Any]:
         rng = torch.Generator().manual_seed(seed_of(self.settings.seed, "data", *seed))
-        return self.objective.collate([data[i] for i in indices], rng, training)
+        return self.objective.collate(self.objective.gather(data, indices, rng, training), rng, training)
+
+    def _rng(self, *seed: Any) -> torch.Generator:
+        return torch.Generator(self.device).manual_seed(seed_of(self.settings.seed, *seed))
 
     def _autocast(self):
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16)
@@ -142,9 +156,8 @@ class Trainer:
             self.objective.zero_grad(set_to_none=True)
             trained = False
             for micro, batch in enumerate(batches):
-                rng = torch.Generator().manual_seed(seed_of(s.seed, turn, self.update, micro))
                 with self._autocast():
-                    loss, numbers = self.objective.loss(batch, rng, turn, self.update)
+                    loss, numbers = self.objective.loss(batch, self._rng(turn, self.update, micro), turn, self.update)
                 if loss.requires_grad:
                     (loss / len(batches)).backward()
                     trained = True
@@ -163,11 +176,11 @@ class Trainer:
         if self.ema is not None:
             decay = min(s.ema, (1 + self.update) / (10 + self.update))
             with torch.no_grad():
-                for name, value in self.objective.state_dict().items():
-                    if value.is_floating_point():
-                        self.ema[name].lerp_(value, 1 - decay)
-                    else:
-                        self.ema[name].copy_(value)
+                now = self.objective.state_dict()
+                floats = [name for name, value in now.items() if value.is_floating_point()]
+                torch._foreach_lerp_([self.ema[name] for name in floats], [now[name] for name in floats], 1 - decay)
+                for name in now.keys() - set(floats):
+                    self.ema[name].copy_(now[name])
 
     @contextmanager
     def _averaged(self):
@@ -192,12 +205,11 @@ class Trainer:
             torch.manual_seed(seed_of(self.settings.seed, "valid", n) % 2**63)
             batch = self._batch(self.valid, indices, False, "valid", n)
             batch = {key: to_device(value, self.device) for key, value in batch.items()}
-            rng = torch.Generator().manual_seed(seed_of(self.settings.seed, "valid", turn, n))
             with self._autocast():
-                loss, numbers = self.objective.loss(batch, rng, turn, self.update)
-            for key, value in {"loss": float(loss), **numbers}.items():
+                loss, numbers = self.objective.loss(batch, self._rng("valid", turn, n), turn, self.update)
+            for key, value in {"loss": loss, **numbers}.items():
                 total = sums.setdefault(key, [0.0, 0])
-                total[0] += value * len(indices)
+                total[0] += float(value) * len(indices)
                 total[1] += len(indices)
         return {key: total / count for key, (total, count) in sums.items()}
 
@@ -334,22 +346,49 @@ class Trainer:
 
             yield read
             return
+        source = iter(
+            DataLoader(
+                _Collated(self),
+                batch_size=None,
+                sampler=_Order(self.batches),
+                num_workers=self.settings.loaders,
+                prefetch_factor=4,
+                pin_memory=self.device.type == "cuda",
+                multiprocessing_context="fork",  # the processes share what the parent has read
+            )
+        )
+
+        def take() -> dict[str, Any]:
+            batch = next(source)
+            self.batches.next()
+            return batch
+
+        try:
+            yield take
+        finally:
+            source._shutdown_workers()
+
+
+class _Order:
+    """The places and indices of the batches from now on, without end."""
+
+    def __init__(self, batches: Batches):
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[tuple[tuple[int, int], list[int]]]:
         ahead = Batches(self.batches.lengths, self.batches.budget, self.batches.seed, self.batches.window)
         ahead.load(self.batches.state())
-        queue: list[Future] = []
-        with ThreadPoolExecutor(self.settings.loaders) as pool:
+        while True:
+            place = (ahead.epoch, ahead.position)
+            yield place, ahead.next()
 
-            def fill() -> None:
-                while len(queue) < 2 * self.settings.loaders:
-                    seed = (ahead.epoch, ahead.position)
-                    indices = ahead.next()
-                    queue.append(pool.submit(lambda i=indices, s=seed: self._batch(self.train, i, True, *s) | {"indices": i}))
 
-            def take() -> dict[str, Any]:
-                fill()
-                self.batches.next()
-                return queue.pop(0).result()
+class _Collated(torch.utils.data.Dataset):
+    """What a reading process does: one training batch, by its place and indices."""
 
-            yield take
-            for future in queue:
-                future.cancel()
+    def __init__(self, trainer: Trainer):
+        self.trainer = trainer
+
+    def __getitem__(self, which: tuple[tuple[int, int], list[int]]) -> dict[str, Any]:
+        place, indices = which
+        return self.trainer._batch(self.trainer.train, indices, True, *place) | {"indices": indices}

@@ -3,22 +3,24 @@ The vocoder's objective: crops of mel to samples, judged by spectra, the mel and
 discriminators. The generator is `vocoder.py`'s, fed with the noise it has when it speaks.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..checkpoint import Model
 from ..config import VocoderConfig
 from ..vocoder import Hift
 from .checkpoints import averaged_best
-from .data import Dataset, Joined
+from .data import Dataset
 from .discriminators import Discriminators, discriminator_loss, generator_loss
 from .recipe import training
 from .run import Run, Stage
 from .stft_loss import SpectralLoss
 from .train import Training
-from .trainer import Objective
+from .trainer import Numbers, Objective
 
 BEFORE = 100.0
 """Added to the rank of what no discriminator has trained yet: distances alone would prefer its duller sound."""
@@ -38,26 +40,30 @@ class VocoderSettings:
     adversarial_from: int = 0  # update; 0: never
     adversarial_weight: float = 1 / 45
     matching_weight: float = 4 / 45
+    start: str = ""  # a release in the official layout to go on from: its sizes then hold
     judged: int = 0  # crops of a batch that the discriminators see; 0: all
     period_width: int = 16
     spectrum_width: int = 16
-    also: str = ""  # a run, seen from this one, whose speakers it learns as well
 
 
 class VocoderObjective(Objective):
     name = "vocoder"
     select = "rank"
 
-    def __init__(self, settings: VocoderSettings, seed: int = 0):
+    later = ("start",)
+
+    def __init__(self, settings: VocoderSettings, seed: int = 0, generator: Hift | None = None):
+        """`generator`: to go on from"""
         super().__init__()
         self.settings = settings
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self.generator = Hift(VocoderConfig(settings.base, settings.f0_width))
+            self.generator = generator or Hift(VocoderConfig(settings.base, settings.f0_width))
             self.discriminators = Discriminators(settings.period_width, settings.spectrum_width)
-            predictor = self.generator.f0_predictor.classifier
-            nn.init.normal_(predictor.weight, std=100 / settings.f0_width**0.5)  # Hz
-            nn.init.constant_(predictor.bias, 100.0)
+            if generator is None:
+                predictor = self.generator.f0_predictor.classifier
+                nn.init.normal_(predictor.weight, std=100 / settings.f0_width**0.5)  # Hz
+                nn.init.constant_(predictor.bias, 100.0)
         self.spectral = SpectralLoss(self.generator.config.sample_rate, self.generator.config.mel_bins)
 
     def turns(self) -> dict[str, list[nn.Parameter]]:
@@ -65,7 +71,7 @@ class VocoderObjective(Objective):
 
     def state(self) -> dict[str, Any]:
         s = self.settings
-        return {"base": s.base, "f0_width": s.f0_width, "period_width": s.period_width, "spectrum_width": s.spectrum_width}
+        return {"base": s.base, "f0_width": s.f0_width, "period_width": s.period_width, "spectrum_width": s.spectrum_width, "start": s.start}
 
     def manner(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self.settings).items() if name not in self.state()}
@@ -91,7 +97,7 @@ class VocoderObjective(Objective):
     def speak(self, batch: dict[str, Tensor], rng: torch.Generator, update: int) -> tuple[Tensor, Tensor]:
         """-> samples [B, N], predicted f0 [B, M]; nothing reaches the predictor through the source (upstream: no_grad)."""
         mel, hift = batch["mel"], self.generator
-        noise = torch.randn(*batch["audio"].shape, hift.config.overtones + 1, generator=rng).to(mel.device)
+        noise = torch.randn(*batch["audio"].shape, hift.config.overtones + 1, generator=rng, device=rng.device).to(mel.device)
         with torch.autocast(mel.device.type, enabled=False):  # errors of the pitch grow with time
             f0 = hift.f0(mel)
             lead = self.training and update < self.settings.pitch_lead
@@ -101,7 +107,7 @@ class VocoderObjective(Objective):
     def adversarial(self, update: int) -> bool:
         return bool(self.settings.adversarial_from) and update >= self.settings.adversarial_from
 
-    def loss(self, batch: dict[str, Tensor], rng: torch.Generator, turn: str, update: int) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, batch: dict[str, Tensor], rng: torch.Generator, turn: str, update: int) -> tuple[Tensor, Numbers]:
         s, against = self.settings, self.training and self.adversarial(update)
         if turn == "discriminator" and not against:
             return batch["audio"].new_zeros(()), {}
@@ -110,7 +116,7 @@ class VocoderObjective(Objective):
         if turn == "discriminator":
             batch["made"] = self.speak(batch, rng, update)  # the generator's turn needs it too
             loss = discriminator_loss(self.discriminators(batch["audio"][some]), self.discriminators(batch["made"][0][some].detach()))
-            return loss, {"discriminator": float(loss.detach())}
+            return loss, {"discriminator": loss.detach()}
         fake, f0 = batch.pop("made") if against else self.speak(batch, rng, update)
         real = batch["audio"]
         spectral, mel = self.spectral(fake, real)
@@ -127,7 +133,7 @@ class VocoderObjective(Objective):
             voiced = batch["f0"] > self.generator.config.voiced_threshold
             numbers["voicing"] = ((f0 > self.generator.config.voiced_threshold) != voiced).float().mean()
             numbers["voiced_f0"] = ((f0 - batch["f0"]).abs() * voiced).sum() / voiced.sum().clamp(min=1)
-        return loss, {"loss": float(loss.detach()), **{name: float(value.detach()) for name, value in numbers.items()}}
+        return loss, {"loss": loss.detach(), **{name: value.detach() for name, value in numbers.items()}}
 
 
 def trained(run: Run, best: int = 1) -> Hift:
@@ -139,9 +145,20 @@ def trained(run: Run, best: int = 1) -> Hift:
     return objective.generator.eval()
 
 
+def fine_tuned(settings: VocoderSettings) -> Hift:
+    """A release's own vocoder."""
+    generator = Model(Path(settings.start)).vocoder
+    generator.load_state_dict({name: value.clone() for name, value in generator.state_dict().items()}, assign=True)
+    return generator.requires_grad_(True)
+
+
 def build(run: Run, recipe: dict[str, Any]) -> Training:
     """`[vocoder]` and `[vocoder.train]` of the recipe, on the run's features."""
     settings, train = training(recipe, "vocoder", VocoderSettings)
-    features = [Stage.existing(each, "features") for each in (run, *([run.beside(settings.also)] if settings.also else []))]
-    objective = VocoderObjective(settings, train.seed)
-    return Training(objective, Joined([Dataset(stage.folder, objective.fields()) for stage in features]), train, features)
+    features = Stage.existing(run, "features")
+    generator = None
+    if settings.start:
+        generator = fine_tuned(settings)
+        settings = replace(settings, base=generator.config.base, f0_width=generator.config.f0_width)
+    objective = VocoderObjective(settings, train.seed, generator)
+    return Training(objective, Dataset(features.folder, objective.fields()), train, [features])
