@@ -9,7 +9,7 @@ import { prepareText, type Segment } from "./text/text.js";
 import type { Tokenizer } from "./text/tokenizer.js";
 import type { Wetext } from "./text/wetext/wetext.js";
 import { END_OF_PROMPT, type Mode, type Prompted, promptedBy, type Voice } from "./voice.js";
-import { unlikelyTranscript } from "./warnings.js";
+import { tooMuchText, unlikelyTranscript } from "./warnings.js";
 
 export interface Prepared<Segments = readonly Segment[]> {
   readonly segments: Segments;
@@ -40,7 +40,7 @@ export async function prepare(
   return { segments, prompted, transcript, warnings };
 }
 
-/** Nothing of the text is read before its segments are asked for. */
+/** Nothing of the text is read before its segments are asked for; a warning may come with the last of them. */
 export async function prepareStream(
   text: AsyncIterable<string>,
   voice: Voice,
@@ -48,13 +48,16 @@ export async function prepareStream(
   options: SpeakOptions,
   reader: Reader,
 ): Promise<Prepared<AsyncIterable<IncomingSegment>>> {
+  const { warnings, ...prompt } = await preparePrompt(voice, mode, options, reader);
+  const all = [...warnings];
   const segments = incomingSegments(text, {
     tokenizer: reader.tokenizer,
     normalizer: options.normalizer === "none" ? "none" : (sentence) => normalizerFor(sentence, options, reader),
     maxCharacters: MAX_CHARACTERS,
+    onTooMuch: () => all.push(tooMuchText(MAX_CHARACTERS)),
     ...(options.signal ? { signal: options.signal } : {}),
   });
-  return { segments, ...(await preparePrompt(voice, mode, options, reader)) };
+  return { segments, ...prompt, warnings: all };
 }
 
 /** What stands before a text, whatever that will be. */

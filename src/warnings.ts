@@ -31,6 +31,10 @@ export function unlikelyTranscript(
   ];
 }
 
+export function tooMuchText(most: number): string {
+  return `text: only the first ${most} characters of the stream were read; speak the rest in another call`;
+}
+
 export function cutSegments(segments: readonly SpokenSegment[]): string[] {
   const cut = segments.filter(({ stop }) => stop === "length");
   return cut.length === 0

@@ -24,8 +24,10 @@ export interface IncomingOptions {
    * upstream does with what it is given; else whole sentences are.
    */
   readonly normalizer: "none" | ((sentence: string) => Promise<"none" | TextNormalizer>);
-  /** Most characters of the whole text. */
+  /** Characters of the whole text, at most; what comes after them is left unread. */
   readonly maxCharacters: number;
+  /** Called when more came than that. What was spoken by then is too dear to be thrown away with an error. */
+  readonly onTooMuch?: () => void;
   readonly signal?: AbortSignal;
 }
 
@@ -74,7 +76,7 @@ const WORD = /[\p{L}\p{N}]/u;
 
 /**
  * Yields segments of one or more sentences. Each must be read to its end before the next is asked for.
- * @throws InputError for something that is no text or too much of it, CancelledError when the signal fires, even while no text comes
+ * @throws InputError for something that is no text, CancelledError when the signal fires, even while no text comes
  */
 export async function* incomingSegments(
   text: AsyncIterable<string>,
@@ -208,11 +210,11 @@ function forcedCut(text: string): Cut {
 /** The text as it comes, in a race with the signal. */
 async function* chunksOf(
   text: AsyncIterable<string>,
-  { maxCharacters, signal }: IncomingOptions,
+  { maxCharacters, onTooMuch, signal }: IncomingOptions,
   clock: Clock,
 ): AsyncGenerator<string, void> {
   const source = text[Symbol.asyncIterator]();
-  let characters = 0;
+  let room = maxCharacters;
   try {
     for (;;) {
       const begun = performance.now();
@@ -221,11 +223,11 @@ async function* chunksOf(
       if (done) return;
       if (typeof value !== "string")
         throw new InputError(`text: a part of it is a ${typeof value}; a stream gives strings`);
-      characters += value.length;
-      if (characters > maxCharacters) {
-        throw new InputError(`text: more than ${maxCharacters} characters came in one stream; speak it in parts`);
-      }
+      // Half a character is none.
+      if (value.length > room) yield value.slice(0, room).replace(/[\ud800-\udbff]$/, "");
+      if (value.length > room) return onTooMuch?.();
       yield value;
+      room -= value.length;
     }
   } finally {
     // A source that waits for its own text answers late or never.
