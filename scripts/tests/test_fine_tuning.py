@@ -89,6 +89,22 @@ def test_what_was_tuned_is_exported_like_any_other(run: Run, release: Path, tmp_
     assert Model(tmp_path).config.flow == Model(release).config.flow
 
 
+def test_what_was_not_trained_is_the_releases(run: Run, release: Path, tmp_path: Path):
+    other = Run(tmp_path / "other")
+    for name in ("features", "encode", "embed"):
+        other.path(name).symlink_to(run.path(name))
+    recipe = {"flow": {"start": str(release), "train": TRAIN}, "export": {"speaker": "synthetic", "start": str(release), "half": False}}
+    with torch.enable_grad():
+        assert train(other, recipe, "flow") == "done"
+    said = export(other, recipe, tmp_path / "model")
+    made, begun = Model(tmp_path / "model"), Model(release)
+    assert set(said["training"]) == {"flow"} and {"campplus.onnx", "speech_tokenizer_v2.onnx"} <= said["files"].keys()
+    for file in ("campplus.onnx", "speech_tokenizer_v2.onnx", "CosyVoice-BlankEN/merges.txt"):
+        assert (tmp_path / "model" / file).read_bytes() == (release / file).read_bytes()
+    same = lambda part: all(value.allclose(getattr(begun, part).state_dict()[key], atol=1e-6) for key, value in getattr(made, part).state_dict().items())
+    assert same("lm") and same("vocoder") and not same("flow")
+
+
 def test_a_flow_for_other_codes_is_refused(run: Run, release: Path, tmp_path: Path):
     write_release(tmp_path, replace(SIZES, codes=81, tokenizer_dims=4), fill_random(0), None, ["so it goes on"])
     with pytest.raises(ValueError, match="knows 81 speech codes, the corpus has 27"):

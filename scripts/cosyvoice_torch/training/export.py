@@ -7,6 +7,7 @@ and the reference bundle beside it is exact for both.
 
 import hashlib
 import json
+import shutil
 from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -38,7 +39,8 @@ from .run import Run, write_atomically
 from .trainer import Objective
 
 
-HEARING = ("tokenizer", "speaker")
+HEARS = {"tokenizer": NEEDS["speech_tokenizer"], "speaker": NEEDS["speaker"]}
+"""What hears, and its file."""
 
 
 @dataclass
@@ -50,6 +52,7 @@ class ExportSettings:
     speaker: str = ""  # the corpus's name of the speaker, also the voice's
     others: tuple[str, ...] = ()  # more speakers that flow and vocoder have learned, as further stored voices
     half: bool = True
+    start: str = ""  # a release in the official layout, of which everything is taken that this run has not trained
     hearing: tuple[str, ...] = ()  # of "tokenizer" and "speaker": what is part of the release, for cloning and conversion
     top_p: float = 0.8
     top_k: int = 25
@@ -235,22 +238,33 @@ def check_speakers(names: tuple[str, ...], learned: set[str]) -> None:
             raise ValueError(f"export: speaker {name!r} was not in the flow's training; [export] speaker and others must be among {known}")
 
 
+def taken_over(start: Path, folder: Path, files: list[str]) -> dict[str, str]:
+    """Files of a release, byte for byte into another; the sha256 of those it has."""
+    there = [file for file in files if (start / file).exists()]
+    for file in there:
+        shutil.copyfile(start / file, folder / file)
+    return {file: sha256(folder / file) for file in there}
+
+
 def export(run: Run, recipe: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The run's trainings as a release in `folder`; returns what `export.json` says."""
     settings = table(recipe, "export", ExportSettings)
-    unknown = set(settings.hearing) - set(HEARING)
+    unknown = set(settings.hearing) - set(HEARS)
     if unknown:
-        raise ValueError(f"export: hearing names {', '.join(sorted(unknown))}: must be among {', '.join(HEARING)}")
-    parts = {name: trained(run, recipe, name, settings.best) for name in ("vocoder", "flow", "lm")}
+        raise ValueError(f"export: hearing names {', '.join(sorted(unknown))}: must be among {', '.join(HEARS)}")
+    start = Model(Path(settings.start)) if settings.start else None
+    made = [name for name in ("vocoder", "flow", "lm") if start is None or run.path(name, "stage.json").exists()]
+    parts = {name: trained(run, recipe, name, settings.best) for name in made}
     said = {name: about for name, (_, about, _) in parts.items()}
     names = (settings.speaker, *settings.others)
-    check_speakers(names, parts["flow"][2])
-    inside = lambda name, kind: next(module for module in parts[name][0].modules() if isinstance(module, kind))
+    if "flow" in parts:
+        check_speakers(names, parts["flow"][2])
+    inside = lambda name, kind: next(m for m in parts[name][0].modules() if isinstance(m, kind)) if name in parts else getattr(start, name)
     voice = Voice(
         inside("lm", Qwen2LM),
         inside("flow", Flow),
         inside("vocoder", Hift),
-        parts["lm"][0].bpe.folder,
+        parts["lm"][0].bpe.folder if "lm" in parts else start.folder / "CosyVoice-BlankEN",
         {name: stored_vector(run, name) for name in names},
         settings.sampling,
         tokenizer.trained(run)[0].tokenizer if "tokenizer" in settings.hearing else None,
@@ -258,6 +272,8 @@ def export(run: Run, recipe: dict[str, Any], folder: Path) -> dict[str, Any]:
     )
     said |= {name: said_of(run, name, [best_files(run.path(name))[0].name]) for name in settings.hearing}
     files = write_voice(folder, voice, settings.half, settings.about)
+    if start:
+        files |= taken_over(start.folder, folder, [file for part, file in HEARS.items() if part not in settings.hearing])
     manifest = {"format": "cosyvoice-export-1", "files": files, "training": said}
     write_atomically(folder / "export.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
     return manifest
