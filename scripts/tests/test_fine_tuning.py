@@ -105,6 +105,22 @@ def test_what_was_not_trained_is_the_releases(run: Run, release: Path, tmp_path:
     assert same("lm") and same("vocoder") and not same("flow")
 
 
+def test_voices_of_a_release_whose_flow_goes_on_unchanged_are_its_own(run: Run, release: Path, tmp_path: Path):
+    other = Run(tmp_path / "other")
+    for name in ("features", "encode"):
+        other.path(name).symlink_to(run.path(name))
+    recipe = {"lm": {"start": str(release), "train": TRAIN}, "export": {"speaker": "alice", "start": str(release)}}
+    with torch.enable_grad():
+        assert train(other, recipe, "lm") == "done"
+    export(other, recipe, tmp_path / "model")
+    stored = [torch.load(folder / "spk2info.pt", weights_only=True)["alice"]["embedding"].flatten() for folder in (tmp_path / "model", release)]
+    assert stored[0].allclose(stored[1])
+    with pytest.raises(ValueError, match="no speaker 'synthetic'.*among alice"):
+        export(other, recipe | {"export": recipe["export"] | {"speaker": "synthetic"}}, tmp_path / "model")
+    with pytest.raises(ValueError, match="would be written over"):
+        export(other, recipe, release)
+
+
 def test_a_flow_for_other_codes_is_refused(run: Run, release: Path, tmp_path: Path):
     write_release(tmp_path, replace(SIZES, codes=81, tokenizer_dims=4), fill_random(0), None, ["so it goes on"])
     with pytest.raises(ValueError, match="knows 81 speech codes, the corpus has 27"):

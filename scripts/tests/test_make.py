@@ -1,10 +1,11 @@
 """Everything in a given time: how a pace becomes a number of updates, and what happens when a step fails."""
 
 import json
+import subprocess
 import sys
 
 import pytest
-from cosyvoice_torch.training.make import Failed, Steps, fitting, pace
+from cosyvoice_torch.training.make import MANY, Failed, Steps, fitting, make, pace
 from cosyvoice_torch.training.run import Run
 
 
@@ -18,13 +19,15 @@ def test_a_pace_is_of_the_last_minute(tmp_path):
     assert pace(path) == (0, 0.0)
     logged(path, [(0, 20), (10, 40), (1000, 60), (1010, 160), (1040, 460)])
     assert pace(path) == (460, 10.0)
+    logged(path, [(0, 20), (80, 40)])  # slower than a line a minute
+    assert pace(path) == (40, 0.25)
     logged(path, [(0, 20)])
     assert pace(path) == (20, 0.0)
 
 
 def test_as_many_updates_as_fit_with_a_little_to_spare():
     assert fitting((460, 10.0), 115) == 460 + 950
-    assert fitting((460, 0.0), 115) == fitting((460, 10.0), -5) == 560
+    assert fitting((460, 10.0), -5) == 560 and fitting((460, 0.0), 115) == MANY
 
 
 def test_a_step_that_fails_is_named_with_its_log(tmp_path):
@@ -59,3 +62,22 @@ def test_a_training_is_stopped_and_goes_on_with_what_fits(tmp_path, monkeypatch)
 
     steps.paced("lm", Saved(), 215.0)
     assert len(Saved.asked) == 1 and started[0][-2:] == ("--updates", 200 + 190)
+
+    class Done(Saved):
+        poll = lambda self: 0
+
+    done = Done()
+    assert steps.paced("lm", done, 215.0) is done and len(Saved.asked) == len(started) == 1
+
+
+def test_a_run_that_has_begun_is_left_alone_and_nothing_runs_on_after_a_failure(tmp_path, monkeypatch):
+    steps = Steps(Run(tmp_path / "run"), tmp_path / "none.toml", tmp_path / "no-wordnet", 1, lambda line: None)
+    other = subprocess.Popen(["sleep", "60"])
+    steps.running.append(other)
+    with pytest.raises(Failed, match="corpus failed"):
+        make(steps, 1)
+    assert other.poll() is not None
+    (steps.run.path("tokenizer")).mkdir()
+    (steps.run.path("tokenizer", "stage.json")).write_text("{}")
+    with pytest.raises(Failed, match="has begun already"):
+        make(steps, 1)

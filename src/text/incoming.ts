@@ -224,8 +224,10 @@ async function* chunksOf(
       if (typeof value !== "string")
         throw new InputError(`text: a part of it is a ${typeof value}; a stream gives strings`);
       // Half a character is none.
-      if (value.length > room) yield value.slice(0, room).replace(/[\ud800-\udbff]$/, "");
-      if (value.length > room) return onTooMuch?.();
+      if (value.length > room) {
+        if (room > 0) yield value.slice(0, room).replace(/[\ud800-\udbff]$/, "");
+        return onTooMuch?.();
+      }
       yield value;
       room -= value.length;
     }

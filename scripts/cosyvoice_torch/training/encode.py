@@ -33,7 +33,7 @@ PIECE = 500
 
 def _device() -> str:
     torch.set_num_threads(1)
-    torch.backends.cudnn.allow_tf32 = False  # rounding would turn codes into others
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # rounding would turn codes into others
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -120,7 +120,7 @@ def _of_all(run: Run, what: str, network: str, reads: str, field: str, release: 
     todo = [meta["id"] for meta in items if meta["id"] not in ready]
     first = 1 + max((int(path.stem) for path in (stage.folder / field).glob("*.safetensors")), default=-1)
     jobs = [(what, field, run.folder, release, first + i, todo[i * PIECE : (i + 1) * PIECE]) for i in range(-(-len(todo) // PIECE))]
-    workers = processes or os.cpu_count() or 1
+    workers = processes or (4 if torch.cuda.is_available() else os.cpu_count() or 1)  # each has a share of the GPU's memory
     done = len(ready)
     with Report(f"{what} (utterances)", len(items), done) as report:
 

@@ -238,6 +238,15 @@ def check_speakers(names: tuple[str, ...], learned: set[str]) -> None:
             raise ValueError(f"export: speaker {name!r} was not in the flow's training; [export] speaker and others must be among {known}")
 
 
+def known_to(start: Model, names: tuple[str, ...]) -> dict[str, Tensor]:
+    """Vectors that a release's flow knows. @raises ValueError for a name that is not among its speakers"""
+    stored = torch.load(start.folder / "spk2info.pt", map_location="cpu", weights_only=True)
+    for name in names:
+        if name not in stored:
+            raise ValueError(f"export: {start.folder} has no speaker {name!r}; [export] speaker and others must be among {', '.join(stored)}")
+    return {name: stored[name]["embedding"].flatten() for name in names}
+
+
 def taken_over(start: Path, folder: Path, files: list[str]) -> dict[str, str]:
     """Files of a release, byte for byte into another; the sha256 of those it has."""
     there = [file for file in files if (start / file).exists()]
@@ -253,6 +262,8 @@ def export(run: Run, recipe: dict[str, Any], folder: Path) -> dict[str, Any]:
     if unknown:
         raise ValueError(f"export: hearing names {', '.join(sorted(unknown))}: must be among {', '.join(HEARS)}")
     start = Model(Path(settings.start)) if settings.start else None
+    if start and start.folder.resolve() == folder.resolve():
+        raise ValueError(f"{folder}: the release to start from would be written over; name another folder")
     made = [name for name in ("vocoder", "flow", "lm") if start is None or run.path(name, "stage.json").exists()]
     parts = {name: trained(run, recipe, name, settings.best) for name in made}
     said = {name: about for name, (_, about, _) in parts.items()}
@@ -265,7 +276,7 @@ def export(run: Run, recipe: dict[str, Any], folder: Path) -> dict[str, Any]:
         inside("flow", Flow),
         inside("vocoder", Hift),
         parts["lm"][0].bpe.folder if "lm" in parts else start.folder / "CosyVoice-BlankEN",
-        {name: stored_vector(run, name) for name in names},
+        {name: stored_vector(run, name) for name in names} if "flow" in parts else known_to(start, names),
         settings.sampling,
         tokenizer.trained(run)[0].tokenizer if "tokenizer" in settings.hearing else None,
         speaker.trained(run) if "speaker" in settings.hearing else None,

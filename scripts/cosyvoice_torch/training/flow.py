@@ -228,4 +228,6 @@ def build(run: Run, recipe: dict[str, Any]) -> Training:
     objective = FlowObjective(settings, codes, train.seed, origin, made, flow)
     data = Dataset(run.path("features"), objective.fields(), tokens=encode.folder)
     heard = [Stage.existing(run, "embed")] if run.path("embed").exists() else []
+    if heard and heard[0].status != "done":
+        raise ValueError(f"{heard[0].folder}: not every utterance has its vector yet; embed goes on")
     return Training(objective, data, train, [encode, *heard])

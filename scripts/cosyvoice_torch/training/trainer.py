@@ -5,6 +5,7 @@ needs no random state beyond the two numbers, and validation draws the same time
 """
 
 import math
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,7 +57,7 @@ class Objective(nn.Module):
         raise NotImplementedError
 
     def fields(self) -> list[str]:
-        """Features it needs of each item: "mel", "audio", "f0", "whisper", "tokens", "text", "phonemes", "speaker"."""
+        """Features it needs of each item: "mel", "audio", "f0", "whisper", "tokens", "text", "phonemes", "person", "speaker"."""
         raise NotImplementedError
 
     def length(self, meta: dict[str, Any]) -> int:
@@ -354,6 +355,7 @@ class Trainer:
                 num_workers=self.settings.loaders,
                 prefetch_factor=4,
                 pin_memory=self.device.type == "cuda",
+                worker_init_fn=_deaf,
                 multiprocessing_context="fork",  # the processes share what the parent has read
             )
         )
@@ -367,6 +369,12 @@ class Trainer:
             yield take
         finally:
             source._shutdown_workers()
+
+
+def _deaf(worker: int) -> None:
+    """A signal to all processes of a group is for the one that saves."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class _Order:
