@@ -110,6 +110,7 @@ def bundle(
 
 RunFolder = Annotated[Path, typer.Option("--run", help="the run's folder; made if missing")]
 Recipe = Annotated[Path, typer.Option(help="settings of every stage (TOML)")]
+Asked = Annotated[Path | None, typer.Option(help="a release whose network is asked in place of the run's own: to fine-tune it")]
 Restart = Annotated[bool, typer.Option(help="discard what the stage has made so far")]
 VOICE = Path(__file__).parents[1] / "recipes" / "voice.toml"
 
@@ -216,7 +217,7 @@ def train(
 @app.command()
 def encode(
     run: RunFolder,
-    model: Annotated[Path | None, typer.Option(help="a release whose network is asked in place of the run's own: to fine-tune it")] = None,
+    model: Asked = None,
     processes: Annotated[int, typer.Option(help="0: one per core")] = 0,
     restart: Restart = False,
 ) -> None:
@@ -231,7 +232,7 @@ def encode(
 @app.command()
 def embed(
     run: RunFolder,
-    model: Annotated[Path | None, typer.Option(help="a release whose network is asked in place of the run's own: to fine-tune it")] = None,
+    model: Asked = None,
     processes: Annotated[int, typer.Option(help="0: one per core")] = 0,
     restart: Restart = False,
 ) -> None:

@@ -57,6 +57,12 @@ def _fill(module: nn.Module, state: dict[str, Tensor], path: Path, half: bool) -
     return module.eval().requires_grad_(False)
 
 
+def trainable(module: nn.Module) -> nn.Module:
+    """The same module with memory of its own in place of the file's, and with gradients."""
+    module.load_state_dict({name: value.clone() for name, value in module.state_dict().items()}, assign=True)
+    return module.requires_grad_(True)
+
+
 class Model:
     """One checkpoint; every part is loaded when first asked for. `half` rounds matrices to f16, as an f16 conversion would."""
 

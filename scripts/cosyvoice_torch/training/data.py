@@ -45,6 +45,7 @@ class Dataset:
         self.codes = Shards(self.tokens_folder, ["tokens"] if "tokens" in fields else [])
         embedded = self.folder.parent / "embed"
         self.vectors = Shards(embedded, ["speaker"] if "speaker" in fields and embedded.exists() else [])
+        self.stored = [f for f in fields if f in SHARDED or f in self.vectors.index]  # in shards; the others follow from the index
         symbols = self.folder / "phonemes.json"
         self.phonemes: list[str] = json.loads(symbols.read_text()) if symbols.exists() else []
         self.phoneme_ids = {symbol: i for i, symbol in enumerate(self.phonemes)}
@@ -52,7 +53,7 @@ class Dataset:
         with (self.folder / "index.jsonl").open(encoding="utf8") as f:
             for line in f:
                 meta = json.loads(line)
-                if all(self._source(field).has(field, meta["id"]) for field in fields if field in SHARDED or field in self.vectors.index):
+                if all(self._source(field).has(field, meta["id"]) for field in self.stored):
                     if "tokens" in fields:
                         meta["tokens"] = self.codes.shapes["tokens"][meta["id"]][0]
                     self.items.append(meta)
@@ -77,12 +78,14 @@ class Dataset:
         return len(self.items)
 
     def of_speaker(self, name: str) -> list[int]:
-        """Which items are this speaker's."""
+        """Which items are this speaker's. @raises ValueError when none is"""
         if self._same is None or self._same[0] is not self.items:
             places: dict[str, list[int]] = {}
             for i, meta in enumerate(self.items):
                 places.setdefault(meta["speaker"], []).append(i)
             self._same = (self.items, places)
+        if name not in self._same[1]:
+            raise ValueError(f"speaker {name}: no utterance of the corpus is his")
         return self._same[1][name]
 
     def by_name(self, name: str) -> dict[str, Any]:
@@ -100,7 +103,7 @@ class Dataset:
     def item(self, meta: dict[str, Any]) -> dict[str, Any]:
         item: dict[str, Any] = {"id": meta["id"], "by": meta["speaker"]}
         for field in self.fields:
-            if field in SHARDED or field in self.vectors.index:
+            if field in self.stored:
                 item[field] = as_training_dtype(self._source(field).get(field, meta["id"]))
             elif field == "text":
                 item[field] = meta["text"]
@@ -126,6 +129,11 @@ def with_others_before(data: Dataset, indices: list[int], share: float, rng: tor
             item["before"] = data[same[-1] if other == i else other]  # itself only where it is the speaker's only one
         items.append(item)
     return items
+
+
+def in_order(item: dict[str, Any]) -> list[dict[str, Any]]:
+    """The utterance before, where there is one, and the item."""
+    return [part for part in (item.get("before"), item) if part]
 
 
 class Batches:

@@ -6,7 +6,7 @@ what the trained speaker encoder says of each utterance, `speaker` [192] f32. Wh
 import hashlib
 import multiprocessing
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +29,8 @@ from .run import Run, Stage
 from .shards import Shards, shard_names, write_shard_as
 
 PIECE = 500
+HEARS = {"tokenizer": NEEDS["speech_tokenizer"], "speaker": NEEDS["speaker"]}
+"""What hears, and its file in a release."""
 
 
 def _device() -> str:
@@ -97,7 +99,7 @@ def up_to_date(folder: Path, items: list[dict[str, Any]]) -> set[str]:
 def _made_by(run: Run, network: str, release: Path | None) -> dict[str, Any]:
     """What identifies a network."""
     if release:
-        file = release / NEEDS[{"tokenizer": "speech_tokenizer"}.get(network, network)]
+        file = release / HEARS[network]
         if not file.exists():
             raise FileNotFoundError(f"{file}: the release has none")
         return {network: file.name, "score": 0.0, "begun": hashlib.sha256(file.read_bytes()).hexdigest()[:16]}
@@ -106,12 +108,17 @@ def _made_by(run: Run, network: str, release: Path | None) -> dict[str, Any]:
     return {network: best["file"], "score": best["score"], "begun": stage.record["config_hash"]}
 
 
-def _of_all(run: Run, what: str, network: str, reads: str, field: str, release: Path | None, processes: int, restart: bool) -> tuple[Stage, bool]:
-    """What a trained network says of every utterance that it has not heard yet, or that has other sound now; of all when it has changed."""
+def _of_all(
+    run: Run, what: str, network: str, reads: str, field: str, counts: Callable[[], dict[str, Any]], release: Path | None, processes: int, restart: bool
+) -> Stage:
+    """
+    What a trained network says of every utterance that it has not heard yet, or that has other sound now; of all when it has changed.
+    `counts`: of what there is in the end.
+    """
     features = Stage.existing(run, "features")
     stage = Stage(run, what, _made_by(run, network, release), [features])
     if stage.done() and not restart:
-        return stage, True
+        return stage
     stage.begin(restart or bool(stage.record) and stage.record["config"] != stage.config)
     _tokenizer.cache_clear()  # this process may have done it before, with another network or other features
     _encoder.cache_clear()
@@ -136,35 +143,34 @@ def _of_all(run: Run, what: str, network: str, reads: str, field: str, release: 
         else:
             with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
                 follow(pool.map(_write_piece, *zip(*jobs, strict=True)))
-    return stage, False
+    stage.finish(counts())
+    return stage
 
 
 def encode(run: Run, processes: int = 0, restart: bool = False, release: Path | None = None) -> Stage:
     """Tokens of the corpus."""
-    stage, done = _of_all(run, "encode", "tokenizer", "whisper", "tokens", release, processes, restart)
-    if not done:
-        network, _ = _tokenizer(run.folder, release)
-        stage.finish(usage(stage.folder, 3**network.quantizer.project_in.out_features))
-    return stage
+    counts = lambda: usage(run.path("encode"), 3 ** _tokenizer(run.folder, release)[0].quantizer.project_in.out_features)
+    return _of_all(run, "encode", "tokenizer", "whisper", "tokens", counts, release, processes, restart)
 
 
 def embed(run: Run, processes: int = 0, restart: bool = False, release: Path | None = None) -> Stage:
     """Speaker vectors of the corpus."""
-    stage, done = _of_all(run, "embed", "speaker", "audio", "speaker", release, processes, restart)
-    if not done:
-        stage.finish({"utterances": len(Shards(stage.folder, ["speaker"]).index["speaker"])})
-    return stage
+    counts = lambda: {"utterances": len(Shards(run.path("embed"), ["speaker"]).index["speaker"])}
+    return _of_all(run, "embed", "speaker", "audio", "speaker", counts, release, processes, restart)
+
+
+def stored_vectors(run: Run, names: Iterable[str]) -> dict[str, Tensor]:
+    """Name -> [192], unit length: the speakers as the flow knows them, each the mean of his utterances in training."""
+    if not run.path("embed").exists():
+        return {name: speaker_vector(name) for name in names}
+    data = Dataset(run.path("features"), ["speaker"], "train")
+    mean = lambda name: torch.stack([data[i]["speaker"] for i in data.of_speaker(name)]).mean(0)
+    return {name: F.normalize(mean(name), dim=0) for name in names}
 
 
 def stored_vector(run: Run, name: str) -> Tensor:
-    """[192], unit length: the speaker as the flow knows him, the mean of his utterances in training."""
-    if not run.path("embed").exists():
-        return speaker_vector(name)
-    data = Dataset(run.path("features"), ["speaker"], "train")
-    mine = [data.item(meta)["speaker"] for meta in data.items if meta["speaker"] == name]
-    if not mine:
-        raise ValueError(f"speaker {name}: no utterance of the corpus is his")
-    return F.normalize(torch.stack(mine).mean(0), dim=0)
+    """One of `stored_vectors`."""
+    return stored_vectors(run, [name])[name]
 
 
 def usage(folder: Path, codes: int) -> dict[str, Any]:

@@ -33,14 +33,10 @@ from ..vocabulary import read_vocabulary, write_blank_en
 from ..vocoder import Hift
 from . import speaker, tokenizer
 from .checkpoints import averaged_best, best_files
-from .encode import stored_vector
+from .encode import HEARS, stored_vectors
 from .recipe import table
 from .run import Run, write_atomically
 from .trainer import Objective
-
-
-HEARS = {"tokenizer": NEEDS["speech_tokenizer"], "speaker": NEEDS["speaker"]}
-"""What hears, and its file."""
 
 
 @dataclass
@@ -276,7 +272,7 @@ def export(run: Run, recipe: dict[str, Any], folder: Path) -> dict[str, Any]:
         inside("flow", Flow),
         inside("vocoder", Hift),
         parts["lm"][0].bpe.folder if "lm" in parts else start.folder / "CosyVoice-BlankEN",
-        {name: stored_vector(run, name) for name in names} if "flow" in parts else known_to(start, names),
+        stored_vectors(run, names) if "flow" in parts else known_to(start, names),
         settings.sampling,
         tokenizer.trained(run)[0].tokenizer if "tokenizer" in settings.hearing else None,
         speaker.trained(run) if "speaker" in settings.hearing else None,

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from ..checkpoint import Model
+from ..checkpoint import Model, trainable
 from ..config import EstimatorConfig, FlowConfig
 from ..encoder import within
 from ..flow import Flow
 from .checkpoints import averaged_best
-from .data import Dataset, with_others_before
+from .data import Dataset, in_order, with_others_before
 from .recipe import training
 from .run import Run, Stage, fingerprint
 from .train import Training
@@ -150,17 +150,18 @@ class FlowObjective(Objective):
         tokens [B, S], lengths [B] in tokens, mel [B, 2 S, 80], speaker [B, 192], first [B]: frames of an utterance before; zeros
         where there is only padding.
         """
-        tokens, mels, first = [], [], []
+        tokens, mels, speakers, first = [], [], [], []
         for item in items:
-            parts = [part for part in (item.get("before"), item) if part]
+            parts = in_order(item)
             lengths = [min(len(part["mel"]) // 2, len(part["tokens"])) for part in parts]
             tokens.append(torch.cat([part["tokens"][:n] for part, n in zip(parts, lengths, strict=True)]))
             mels.append(torch.cat([part["mel"][: 2 * n] for part, n in zip(parts, lengths, strict=True)]))
+            speakers.append(parts[0]["speaker"])
             first.append(2 * lengths[0] if len(parts) > 1 else 0)
         return {
             "tokens": pad_sequence(tokens, batch_first=True),
             "mel": pad_sequence(mels, batch_first=True),
-            "speaker": torch.stack([(item.get("before") or item)["speaker"] for item in items]),
+            "speaker": torch.stack(speakers),
             "lengths": torch.tensor([len(row) for row in tokens]),
             "first": torch.tensor(first),
         }
@@ -209,11 +210,10 @@ def fine_tuned(settings: FlowSettings, codes: int) -> tuple[FlowSettings, Flow]:
     flow = release.flow
     if flow.config.codes != codes:
         raise ValueError(f"{release.folder}: its flow knows {flow.config.codes} speech codes, the corpus has {codes}")
-    flow.load_state_dict({name: value.clone() for name, value in flow.state_dict().items()}, assign=True)
     c, e = flow.config, flow.config.estimator
     sizes = {name: getattr(c, name) for name in ("input_width", "width", "heads", "ffn", "blocks", "up_blocks", "mel_bins")}
     sizes |= {"channels": e.channels, "estimator_heads": e.heads, "estimator_head_dim": e.head_dim, "estimator_blocks": e.blocks, "mid_blocks": e.mid_blocks}
-    return replace(settings, **sizes), flow.requires_grad_(True)
+    return replace(settings, **sizes), trainable(flow)
 
 
 def build(run: Run, recipe: dict[str, Any]) -> Training:

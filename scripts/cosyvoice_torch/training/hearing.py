@@ -13,7 +13,7 @@ from torch import nn
 
 from . import speaker, tokenizer
 from .data import Dataset
-from .encode import stored_vector
+from .encode import stored_vectors
 from .run import Run, Stage, write_atomically
 
 COLUMNS = ("speaker", "utterances", "phonemes wrong", "when distorted", "cosine to the speaker", "to the nearest other")
@@ -57,7 +57,7 @@ def recognised(run: Run, split: str) -> dict[str, dict[str, float]]:
     encoder = halved(speaker.trained(run))
     data = Dataset(Stage.existing(run, "features").folder, ["audio"], split)
     names = sorted({meta["speaker"] for meta in data.items})
-    centres = torch.stack([stored_vector(run, name) for name in names])
+    centres = torch.stack(list(stored_vectors(run, names).values()))
     found = {}
     for place, name in enumerate(names):
         cosines = speaker.vectors(encoder, [data[i]["audio"] for i in data.of_speaker(name)]) @ centres.T
@@ -74,7 +74,7 @@ def rows(said: dict[str, dict[str, float]]) -> list[list[str | float]]:
 
 
 def figures(run: Run, split: str = "test") -> dict[str, dict[str, float]]:
-    """Of what there is so far; also written to `figures.json`, for the report."""
+    """Of the tokenizer, and where the corpus is embedded of the speaker encoder; also written to `figures.json`, for the report."""
     said = read(run, split)
     if run.path("embed", "stage.json").exists():
         for name, found in recognised(run, split).items():

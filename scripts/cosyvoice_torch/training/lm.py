@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..checkpoint import Model
+from ..checkpoint import Model, trainable
 from ..config import LmConfig
 from ..lm import TASK, Qwen2LM, rotary
 from ..vocabulary import text_rows
 from .bpe import Bpe, BpeSettings, make_bpe
-from .data import Dataset, with_others_before
+from .data import Dataset, in_order, with_others_before
 from .layout import IGNORE, MARK, SPEECH, TEXT, Layout, bistream, continued, pad, qualifies, unistream
 from .recipe import table, training
 from .run import Run, Stage, fingerprint
@@ -143,7 +143,7 @@ class LmObjective(Objective):
                 self.speller = Speller(self.model.config.width)
 
     def fields(self) -> list[str]:
-        return ["text", "tokens", *(["phonemes"] if self.speller else [])]
+        return ["text", "tokens", "phonemes"] if self.speller else ["text", "tokens"]
 
     def length(self, meta: dict[str, Any]) -> int:
         """In speech codes. Without text, or with more of it than 200 ids could be, there is nothing to learn."""
@@ -175,7 +175,7 @@ class LmObjective(Objective):
         for item in items:
             made = self._train_row(item, chance) if training else self._valid_rows(item)
             rows += made
-            said = [symbol for part in (item.get("before"), item) if part for symbol in part["phonemes"].tolist()] if self.speller else []
+            said = [symbol for part in in_order(item) for symbol in part["phonemes"].tolist()] if self.speller else []
             spelled += [said] * len(made) if self.speller else []
         layout = pad([layout for _, layout in rows])
         asked = (layout.targets != IGNORE).flatten().nonzero()[:, 0]
@@ -326,6 +326,6 @@ def fine_tuned(settings: LmSettings, codes: int, origin: str = "", made: str = "
     model = release.lm
     if model.config.speech_codes != codes:
         raise ValueError(f"{release.folder}: its language model knows {model.config.speech_codes} speech codes, the corpus has {codes}")
-    model.load_state_dict({name: value.clone() for name, value in model.state_dict().items()}, assign=True)
+    trainable(model)
     model.llm.model.lm_head.weight = model.backbone.embed_tokens.weight
-    return LmObjective(settings, Bpe(release.folder / "CosyVoice-BlankEN"), codes, model=model.requires_grad_(True), origin=origin, made=made)
+    return LmObjective(settings, Bpe(release.folder / "CosyVoice-BlankEN"), codes, model=model, origin=origin, made=made)

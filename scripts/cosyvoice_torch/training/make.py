@@ -57,10 +57,12 @@ class Steps:
         for process in alive:
             process.wait()
 
-    def wait(self, what: str, *started: subprocess.Popen) -> None:
-        for process in started:
-            if process.wait():
-                raise Failed(f"{what} failed (exit {process.returncode}): see {self.logs / what}.log")
+    def _end_of(self, what: str, process: subprocess.Popen, *fine: int) -> None:
+        if process.wait() not in fine:
+            raise Failed(f"{what} failed (exit {process.returncode}): see {self.logs / what}.log")
+
+    def wait(self, what: str, process: subprocess.Popen) -> None:
+        self._end_of(what, process, 0)
         self.say(f"{what}: done")
 
     def corpus(self, hours: float, processes: int) -> None:
@@ -77,8 +79,7 @@ class Steps:
         """Ask it to save and end. Who has not begun to train has nothing to save."""
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        if process.wait() not in (0, -signal.SIGTERM):
-            raise Failed(f"{what} failed (exit {process.returncode}): see {self.logs / what}.log")
+        self._end_of(what, process, 0, -signal.SIGTERM)
 
     def paced(self, what: str, process: subprocess.Popen, until: float) -> subprocess.Popen:
         """The same training, to end at `until` (seconds of the clock); one that has ended stays as it is."""

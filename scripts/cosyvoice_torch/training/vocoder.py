@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..checkpoint import Model
+from ..checkpoint import Model, trainable
 from ..config import VocoderConfig
 from ..vocoder import Hift
 from .checkpoints import averaged_best
@@ -48,9 +48,8 @@ class VocoderSettings:
 
 class VocoderObjective(Objective):
     name = "vocoder"
-    select = "rank"
-
     later = ("start",)
+    select = "rank"
 
     def __init__(self, settings: VocoderSettings, seed: int = 0, generator: Hift | None = None):
         """`generator`: to go on from"""
@@ -145,20 +144,13 @@ def trained(run: Run, best: int = 1) -> Hift:
     return objective.generator.eval()
 
 
-def fine_tuned(settings: VocoderSettings) -> Hift:
-    """A release's own vocoder."""
-    generator = Model(Path(settings.start)).vocoder
-    generator.load_state_dict({name: value.clone() for name, value in generator.state_dict().items()}, assign=True)
-    return generator.requires_grad_(True)
-
-
 def build(run: Run, recipe: dict[str, Any]) -> Training:
     """`[vocoder]` and `[vocoder.train]` of the recipe, on the run's features."""
     settings, train = training(recipe, "vocoder", VocoderSettings)
     features = Stage.existing(run, "features")
     generator = None
     if settings.start:
-        generator = fine_tuned(settings)
+        generator = trainable(Model(Path(settings.start)).vocoder)
         settings = replace(settings, base=generator.config.base, f0_width=generator.config.f0_width)
     objective = VocoderObjective(settings, train.seed, generator)
     return Training(objective, Dataset(features.folder, objective.fields()), train, [features])
