@@ -8,6 +8,7 @@ import pytest
 import soundfile
 import torch
 
+from cosyvoice_torch.config import VocoderConfig
 from cosyvoice_torch.features import mel24k, whisper_mel
 from cosyvoice_torch.training import utterances, wordnet
 from cosyvoice_torch.training.corpus import CorpusSettings, level, make_corpus, plan, read_manifest, trim
@@ -19,6 +20,7 @@ from cosyvoice_torch.training.pitch import at_mel_frames, yin
 from cosyvoice_torch.training.run import Run
 from cosyvoice_torch.training.unpredictable import unpredictable, vocabulary, with_ed, with_ing, with_s
 from cosyvoice_torch.training.validate import normal, reason_to_drop, validate
+from cosyvoice_torch.vocoder import SourceModule
 
 NOUNS = """00000100 03 n 02 hill 0 small_mountain 0 000 | a low rise of land; "the hill is steep and green"; "they climbed the hill at dawn"  
 00000200 03 n 01 river 0 000 | a large stream of water (larger than a creek); "the river is wide here"; "THE RIVER is wide here"; "room 12 is by the river"  
@@ -144,8 +146,20 @@ def test_pitch_of_a_tone_and_of_noise():
     assert (found - 210).abs().max() < 2
     assert (yin(torch.randn(24000, generator=torch.Generator().manual_seed(0))) > 0).float().mean() < 0.1
     assert not yin(torch.zeros(24000)).any()
-    curve = torch.tensor([0.0, 100.0, 110.0, 120.0, 0.0])  # centres at samples 150, 450, 750, 1050, 1350
-    assert at_mel_frames(curve, 3).tolist() == pytest.approx([0.0, 109.0, 0.0])  # the nearer of voiced and unvoiced
+    curve = torch.tensor([0.0, 100.0, 110.0, 120.0, 0.0])  # at samples 150, 450, 750, 1050, 1350
+    assert at_mel_frames(curve, 3).tolist() == pytest.approx([0.0, 101.0, 117.0])  # at samples 0, 480, 960
+    assert at_mel_frames(torch.tensor([100.0, 100.0, 0.0, 0.0]), 3).tolist() == [100.0, 100.0, 0.0]  # the nearer of voiced and unvoiced
+
+
+def test_pitch_is_where_the_source_of_the_vocoder_sounds_it():
+    rising = lambda samples: 150 + 150 * samples.double() / 24000  # Hz
+    eighth = 2 * torch.pi * 8 * (rising(torch.arange(24000)) / 24000).cumsum(0)
+    f0 = at_mel_frames(rising(300 * torch.arange(80) + 150).float(), 50)
+    source = SourceModule(VocoderConfig(96, 96)).sines(f0)[:, 7].double() / 0.1
+    for start in range(2400, 21600, 2400):
+        here = slice(start, start + 2400)
+        likeness = (torch.polar(source[here], -eighth[here]).mean()).abs() * 2  # whatever the phase between them
+        assert likeness > 0.95
 
 
 def test_griffin_lim_sounds_like_the_mel():

@@ -1,4 +1,10 @@
-"""Fundamental frequency: the teacher's own curve on the frames of the mel, or YIN for recordings that come without one."""
+"""
+Fundamental frequency, one value per mel frame: the teacher's own curve, or YIN for recordings that come without one.
+
+Value t is the pitch at sample 480 t, where frame t begins and not at its centre: the vocoder's source interpolates phases between the
+centres of frames, so it sounds value t from sample 480 t - 240 to 480 t + 240 (upstream's pyworld curve lies the same way). Half a
+frame later, the eighth harmonic would miss the recording's by 20 Hz wherever the pitch moves, and the vocoder learns to ignore its source.
+"""
 
 import torch
 from torch import Tensor
@@ -8,11 +14,11 @@ MEL_HOP, TEACHER_HOP = 480, 300
 
 
 def at_mel_frames(f0: Tensor, frames: int) -> Tensor:
-    """[K] Hz every 300 samples, 0 unvoiced -> [frames] at the centres of mel frames (sample 480 t + 240).
+    """[K] Hz at samples 300 k + 150, 0 unvoiced -> [frames] at samples 480 t.
 
     Between two voiced values it interpolates; else it takes the nearer one.
     """
-    position = ((torch.arange(frames) * MEL_HOP + MEL_HOP / 2) / TEACHER_HOP - 0.5).clamp(0, len(f0) - 1)
+    position = (torch.arange(frames) * MEL_HOP / TEACHER_HOP - 0.5).clamp(0, len(f0) - 1)
     left = position.floor().long()
     right = (left + 1).clamp(max=len(f0) - 1)
     weight = position - left
@@ -25,7 +31,7 @@ def yin(audio: Tensor, rate: int = 24000, low: float = 60.0, high: float = 500.0
     frames = len(audio) // MEL_HOP
     longest, shortest = int(rate / low), int(rate / high)
     window = 2 * longest
-    padded = F.pad(audio, (window // 2 - MEL_HOP // 2, window + longest))
+    padded = F.pad(audio, (window // 2, window + longest))
     blocks = padded.unfold(0, window + longest, MEL_HOP)[:frames]
     size = 1 << (window + longest).bit_length()
     whole, head = torch.fft.rfft(blocks, size), torch.fft.rfft(blocks[:, :window], size)
