@@ -3,6 +3,7 @@ import { type FolderSource, findAdapter, openFolder, openGrammars } from "#platf
 import type { Sound } from "./audio/readWav.js";
 import { type Model, openModel, type WeightDtype } from "./checkpoint/model.js";
 import { type OnRead, watchedModel } from "./checkpoint/watched.js";
+import { codebookOf } from "./codebook.js";
 import type { Component, Config } from "./config.js";
 import { checkCancelled, FileError, InputError } from "./errors.js";
 import { Flow } from "./flow/flow.js";
@@ -24,6 +25,7 @@ import { Wetext } from "./text/wetext/wetext.js";
 import { tokenizerOf } from "./tokenizerOf.js";
 import { Vocoder } from "./vocoder/vocoder.js";
 import { modeOf, type Voice, voiceOf } from "./voice.js";
+import { foreignTokens } from "./warnings.js";
 
 /** Where a model is: a folder's path in Node; its address or the files of a picked folder in a browser. */
 export type ModelSource = FolderSource;
@@ -95,7 +97,7 @@ export class CosyVoice {
       const { config } = model;
       const synthesis = new Synthesis({ lm, flow, vocoder }, config);
       const wetext = new Wetext(() => (grammars === undefined ? openGrammars() : openFolder(grammars)));
-      const reader = { tokenizer, wetext, config };
+      const reader = { tokenizer, wetext, config, codebook: await codebookOf(model) };
       return new CosyVoice(opened, reader, synthesis, known, voice, open, config, model.dtype, reportAdapter(adapter));
     } catch (error) {
       device?.destroy();
@@ -181,7 +183,7 @@ export class CosyVoice {
         tokens: tokens.length,
         stop: "eos",
         segments: [],
-        warnings: [],
+        warnings: foreignTokens(voice, this.reader.codebook),
         timings: {
           text: 0,
           lmPrefill: 0,

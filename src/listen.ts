@@ -5,6 +5,7 @@ import type { Sound } from "./audio/readWav.js";
 import { prepareRecording } from "./audio/recording.js";
 import { whisperMel } from "./audio/whisperMel.js";
 import type { Model } from "./checkpoint/model.js";
+import { codebookOf } from "./codebook.js";
 import { FileError, InputError } from "./errors.js";
 import type { Device } from "./gpu/device.js";
 import { SpeakerEncoder } from "./speaker/speakerEncoder.js";
@@ -30,6 +31,7 @@ export class Listener {
     private readonly model: Pick<Model, "name" | "config">,
     private readonly tokenizer: SpeechTokenizer,
     private readonly encoder: SpeakerEncoder | undefined,
+    private readonly codebook: string | undefined,
   ) {}
 
   /** @throws FileError when the model has no speech tokenizer */
@@ -37,7 +39,7 @@ export class Listener {
     const tokenizer = await SpeechTokenizer.load(device, model);
     try {
       const encoder = model.config.speaker ? await SpeakerEncoder.load(device, model) : undefined;
-      return new Listener(model, tokenizer, encoder);
+      return new Listener(model, tokenizer, encoder, await codebookOf(model));
     } catch (error) {
       tokenizer.destroy();
       throw error;
@@ -64,7 +66,12 @@ export class Listener {
     if (mel.length < config.tokenMelRatio * config.mel.bins) {
       throw new InputError(`${name}: the recording is too short for a speech token`);
     }
-    return { name, embedding, prompt: { tokens, mel, ...(transcript === undefined ? {} : { transcript }) } };
+    const { codebook } = this;
+    return {
+      name,
+      embedding,
+      prompt: { tokens, mel, ...(codebook && { codebook }), ...(transcript === undefined ? {} : { transcript }) },
+    };
   }
 
   /** Speech tokens [S] of a recording that another voice will speak. */

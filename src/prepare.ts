@@ -9,7 +9,7 @@ import { prepareText, type Segment } from "./text/text.js";
 import type { Tokenizer } from "./text/tokenizer.js";
 import type { Wetext } from "./text/wetext/wetext.js";
 import { END_OF_PROMPT, type Mode, type Prompted, promptedBy, type Voice } from "./voice.js";
-import { tooMuchText, unlikelyTranscript } from "./warnings.js";
+import { foreignTokens, tooMuchText, unlikelyTranscript } from "./warnings.js";
 
 export interface Prepared<Segments = readonly Segment[]> {
   readonly segments: Segments;
@@ -24,6 +24,8 @@ export interface Reader {
   readonly tokenizer: Tokenizer;
   readonly wetext: Pick<Wetext, "normalizerFor">;
   readonly config: Pick<Config, "lm" | "mel" | "tokenMelRatio">;
+  /** Of the model's speech tokenizer, where it has one (`codebookOf`). */
+  readonly codebook?: string | undefined;
 }
 
 /** @throws InputError for a text that holds nothing to speak */
@@ -70,9 +72,10 @@ export async function preparePrompt(
   const { config } = reader;
   const { words, ids } = await promptText(voice, mode, options, reader);
   const prompted = promptedBy(voice, mode, ids, config);
-  if (mode !== "zero-shot" || !config.lm) return { transcript: "", prompted, warnings: [] };
-  const warnings = unlikelyTranscript(voice.name, ids.length, prompted.promptToken.length, config.lm);
-  return { transcript: words, prompted, warnings };
+  const foreign = mode === "sft" ? [] : foreignTokens(voice, reader.codebook);
+  if (mode !== "zero-shot" || !config.lm) return { transcript: "", prompted, warnings: foreign };
+  const unlikely = unlikelyTranscript(voice.name, ids.length, prompted.promptToken.length, config.lm);
+  return { transcript: words, prompted, warnings: [...foreign, ...unlikely] };
 }
 
 /** What a conversion gives to the flow. */

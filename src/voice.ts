@@ -26,6 +26,8 @@ export interface VoicePrompt {
   readonly transcriptIds?: readonly number[];
   /** Speech tokens [P], 25 a second. */
   readonly tokens: Int32Array;
+  /** Of the tokenizer that made the tokens (`codebookOf`), where that is known. */
+  readonly codebook?: string;
   /** Log-mel [M, melBins], a few frames more or less than P · tokenMelRatio. */
   readonly mel: Float32Array;
 }

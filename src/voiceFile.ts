@@ -51,7 +51,9 @@ export function encodeVoice({ embedding, prompt }: Voice, melBins: number, facts
     planned.push({ name: "tokens", type: "I32", shape: [prompt.tokens.length] });
     data.push(prompt.mel, prompt.tokens);
   }
-  const words = Object.entries(facts).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]]));
+  const words = Object.entries({ ...facts, codebook: prompt?.codebook }).flatMap(([key, value]) =>
+    value === undefined ? [] : [[key, String(value)]],
+  );
   const header = safetensorsHeader(planned, {
     format: FORMAT,
     ...(Object.fromEntries(words) as Record<string, string>),
@@ -90,7 +92,13 @@ export async function readVoice(file: RandomAccessFile): Promise<StoredVoice> {
   const mel = await floats("mel");
   const ids = await floats("tokens");
   if (!mel || !ids) return { facts, voice: { name, embedding, kept: true } };
-  const prompt = { tokens: Int32Array.from(ids), mel, ...(transcript === undefined ? {} : { transcript }) };
+  const codebook = metadata.get("codebook");
+  const prompt = {
+    tokens: Int32Array.from(ids),
+    mel,
+    ...(codebook === undefined ? {} : { codebook }),
+    ...(transcript === undefined ? {} : { transcript }),
+  };
   return { facts, voice: { name, embedding, prompt, kept: true } };
 }
 

@@ -2,6 +2,7 @@
 import type { LmConfig } from "./config.js";
 import type { SpokenSegment } from "./speech.js";
 import { codePoints } from "./text/unicode.js";
+import type { Voice } from "./voice.js";
 
 /** A text shorter than this share of the transcript before it loses words or gains some (upstream's rule for its own warning). */
 const LEAST_SHARE = 0.5;
@@ -28,6 +29,17 @@ export function unlikelyTranscript(
   const each = textIds === 0 ? "none" : `${(speechTokens / textIds).toFixed(1)} each`;
   return [
     `voice ${JSON.stringify(voice)}: ${textIds} text tokens and ${speechTokens} speech tokens, ${each} where ${minRatio} to ${maxRatio} are usual; the transcript must be the words of the recording, all of them and no others`,
+  ];
+}
+
+/** @param codebook of the model's own tokenizer (`codebookOf`) */
+export function foreignTokens(
+  { name, prompt }: Pick<Voice, "name" | "prompt">,
+  codebook: string | undefined,
+): string[] {
+  if (!prompt?.codebook || !codebook || prompt.codebook === codebook) return [];
+  return [
+    `voice ${JSON.stringify(name)}: another speech tokenizer than this model's heard its recording, whose tokens mean other sounds; make the voice again with this model`,
   ];
 }
 

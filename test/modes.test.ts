@@ -143,6 +143,16 @@ describe(`a voice made of a recording, on ${adapter}`, () => {
     expect(official.samples.length).toBe(samples.length + lacking * 480);
   });
 
+  test("knows which tokenizer heard it", async () => {
+    const { prompt } = voice;
+    if (!prompt?.codebook) throw new Error("no codebook");
+    expect(prompt.codebook).toMatch(/^[0-9a-f]{16}$/);
+    expect((await tts.convert(sound(0.5), { voice })).warnings).toEqual([]);
+    const other = { ...voice, prompt: { ...prompt, codebook: "0123456789abcdef" } };
+    const { warnings } = await tts.convert(sound(0.5), { voice: other });
+    expect(warnings.join()).toContain('voice "glide": another speech tokenizer than this model\'s');
+  });
+
   test("survives a file, and a damaged file is refused", async () => {
     const facts = { name: "glide", transcript: "Ah.", licence: "CC0", seconds: 0.6 };
     const { flow, mel } = tts.config;

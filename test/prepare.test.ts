@@ -169,6 +169,24 @@ describe("warnings", () => {
     expect(await warnings("Hello there.", voice({ ...heard(1), transcript }), { mode: "cross-lingual" })).toEqual([]);
   });
 
+  test("of speech tokens that another tokenizer made, in the modes that take them", async () => {
+    const said = async (made: string | undefined, own: string | undefined, options: SpeakOptions = {}) => {
+      const spoken = voice({ ...heard(30), transcript: WORDS, ...(made && { codebook: made }) });
+      const reader = { tokenizer, wetext, config, codebook: own };
+      return (await prepare("Hello there.", spoken, modeOf(spoken, options), options, reader)).warnings.join();
+    };
+    for (const options of [{}, { mode: "cross-lingual" }, { instruct: "Slowly." }] as const) {
+      expect(await said("a", "b", options)).toMatch(/^voice "anna": another speech tokenizer/);
+    }
+    expect(await said("a", "b", { mode: "sft" })).toBe("");
+    for (const [made, own] of [
+      ["a", "a"],
+      [undefined, "b"],
+      ["a", undefined],
+    ])
+      expect(await said(made, own)).toBe("");
+  });
+
   test("of segments that stopped at the greatest length", () => {
     const segment = (stop: "eos" | "length", text = "Yes.") => ({ text, textTokens: 2, tokens: 40, stop, samples: 1 });
     expect(cutSegments([segment("eos")])).toEqual([]);

@@ -5,6 +5,7 @@ import { atomicWrite, requireWritable } from "./atomicWrite.js";
 import { modelFolder } from "./boxedModel.js";
 import { loadModel, tellAdapter, withProgress } from "./loadModel.js";
 import { compatOption, example, globalOptions, modelOption, seedOption } from "./options.js";
+import { warn } from "./output.js";
 import {
   addVoiceOptions,
   checkVoice,
@@ -62,12 +63,14 @@ export function registerVc(program: Command): void {
           }),
         );
         await atomicWrite(options.output, encodeWav(speech.samples, speech.sampleRate));
+        warn(speech.warnings);
         const seconds = speech.samples.length / speech.sampleRate;
         const facts = {
           output: options.output,
           seconds,
           tokens: speech.tokens,
           voice: speech.voice,
+          warnings: speech.warnings,
           realTimeFactor: speech.timings.total / 1000 / seconds,
           milliseconds: speech.timings,
           adapter: tts.adapter,
