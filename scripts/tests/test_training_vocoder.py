@@ -122,6 +122,16 @@ def test_the_source_follows_the_teacher_at_first_and_its_own_pitch_when_it_speak
     assert torch.equal(heard[0], batch["f0"]) and torch.equal(heard[1], heard[2]) and not torch.equal(heard[1], batch["f0"])
 
 
+def test_a_validation_says_how_much_the_source_does():
+    o = VocoderObjective(TOY).eval()
+    said = lambda: float(o.loss(batch_of(o), torch.Generator().manual_seed(0), "generator", 0)[1]["source"])
+    assert said() > 1e-3
+    with torch.no_grad():
+        for down in o.generator.source_downs:
+            down.weight.zero_()
+    assert said() == 0
+
+
 def test_loss_falls_on_one_clip():
     o = VocoderObjective(TOY).train()
     batch = batch_of(o)

@@ -129,6 +129,9 @@ class VocoderObjective(Objective):
             numbers |= {"adversarial": adversarial, "matching": matching}
         if not self.training:
             numbers["rank"] = near + (0.0 if self.adversarial(update) else BEFORE)
+            # Near 0, it draws harmonics and noise from the mel alone, frame by frame, and buzzes.
+            without = self.generator.decode(batch["mel"], torch.zeros_like(real))
+            numbers["source"] = (fake - without).square().mean().sqrt() / fake.square().mean().sqrt().clamp(min=1e-9)
             voiced = batch["f0"] > self.generator.config.voiced_threshold
             numbers["voicing"] = ((f0 > self.generator.config.voiced_threshold) != voiced).float().mean()
             numbers["voiced_f0"] = ((f0 - batch["f0"]).abs() * voiced).sum() / voiced.sum().clamp(min=1)
