@@ -160,6 +160,8 @@ export interface Config {
   readonly tokenRate: number;
   /** Mel frames per speech token. */
   readonly tokenMelRatio: number;
+  /** Length of text that the model speaks in one piece, in text ids or Chinese characters (`splitParagraph`); else upstream's 80. */
+  readonly segmentLength?: number;
   readonly lm?: LmConfig;
   readonly flow?: FlowConfig;
   readonly vocoder?: VocoderConfig;

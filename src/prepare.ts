@@ -23,7 +23,7 @@ export interface Prepared<Segments = readonly Segment[]> {
 export interface Reader {
   readonly tokenizer: Tokenizer;
   readonly wetext: Pick<Wetext, "normalizerFor">;
-  readonly config: Pick<Config, "lm" | "mel" | "tokenMelRatio">;
+  readonly config: Pick<Config, "lm" | "mel" | "tokenMelRatio" | "segmentLength">;
   /** Of the model's speech tokenizer, where it has one (`codebookOf`). */
   readonly codebook?: string | undefined;
 }
@@ -37,7 +37,12 @@ export async function prepare(
   reader: Reader,
 ): Promise<Prepared> {
   const { tokenizer } = reader;
-  const segments = prepareText(text, { tokenizer, normalizer: await normalizerFor(text, options, reader) });
+  const { segmentLength } = reader.config;
+  const segments = prepareText(text, {
+    tokenizer,
+    normalizer: await normalizerFor(text, options, reader),
+    segmentLength,
+  });
   const { transcript, prompted, warnings } = await preparePrompt(voice, mode, options, reader);
   return { segments, prompted, transcript, warnings };
 }
@@ -56,6 +61,7 @@ export async function prepareStream(
     tokenizer: reader.tokenizer,
     normalizer: options.normalizer === "none" ? "none" : (sentence) => normalizerFor(sentence, options, reader),
     maxCharacters: MAX_CHARACTERS,
+    segmentLength: reader.config.segmentLength,
     onTooMuch: () => all.push(tooMuchText(MAX_CHARACTERS)),
     ...(options.signal ? { signal: options.signal } : {}),
   });

@@ -29,6 +29,18 @@ afterAll(async () => {
   for (const tts of await Promise.all(loaded.values())) tts.destroy();
 });
 
+test("a paragraph is read a sentence at a time: the voice learned from sentences, and skips words of longer texts", async () => {
+  const tts = await voiceOn(adapterNames.at(-1) as string);
+  const text = "A boat moved. The sea was grey. He sat there.";
+  const { segments, stop } = await tts.speak(text, { seed: 0 });
+  expect(segments.map((segment) => segment.text.trim())).toEqual([
+    "A boat moved.",
+    "The sea was grey.",
+    "He sat there.",
+  ]);
+  expect(stop).toBe("eos");
+});
+
 test("what speaks takes at most 12 MB, and what hears at most 4 MB", () => {
   const files = readdirSync(ENGLISH, { recursive: true, encoding: "utf8" }).map((name) => join(ENGLISH, name));
   const model = files.filter((file) => /\.(safetensors|json|txt)$/.test(file));

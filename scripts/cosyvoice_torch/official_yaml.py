@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .text import SEGMENT_LENGTH
+
 if TYPE_CHECKING:
     from .release import Sizes
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the language model's next code is drawn, and how many there may be; the defaults are those of the release."""
+    """How the language model's next code is drawn, how many there may be, and for how much text; the defaults are those of the release."""
 
     top_p: float = 0.8
     top_k: int = 25
@@ -20,6 +22,8 @@ class Sampling:
     min_token_text_ratio: float = 2.0
     """Codes for each text id, at least and at most."""
     max_token_text_ratio: float = 20.0
+    segment_length: int = SEGMENT_LENGTH
+    """Text ids that are spoken in one piece; 1: every sentence by itself."""
 
 
 MADE_UP = "A made-up model in the layout of the CosyVoice2 release."
@@ -27,6 +31,7 @@ MADE_UP = "A made-up model in the layout of the CosyVoice2 release."
 
 def official_yaml(s: Sizes, sampling: Sampling = Sampling(), about: str = MADE_UP) -> str:
     """`about`: one line that says what the model is."""
+    segments = "" if sampling.segment_length == SEGMENT_LENGTH else f"# For cosyvoice-webgpu; upstream's front end always makes {SEGMENT_LENGTH}.\nsegment_length: {sampling.segment_length}\n"
     return f"""# {about} The widths of the look-ahead layer and of the up-sampler follow the
 # encoder's output_size; the blocks after the up-sampling ({s.flow_up_blocks}) show in the tensors of flow.pt.
 sample_rate: 24000
@@ -38,7 +43,7 @@ token_frame_rate: 25
 token_mel_ratio: 2
 chunk_size: 25
 num_decoding_left_chunks: -1
-
+{segments}
 llm: !new:cosyvoice.llm.llm.Qwen2LM
     llm_input_size: !ref <llm_input_size>
     llm_output_size: !ref <llm_output_size>

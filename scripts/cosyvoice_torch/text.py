@@ -20,7 +20,8 @@ WORDS = (
 )
 """Pre-tokenisation of Qwen2."""
 
-MAX_LENGTH, MIN_LENGTH, MERGE_LENGTH = 80, 60, 20
+SEGMENT_LENGTH = 80
+"""Upstream's; a segment ends when it has 3/4 of it and the next sentence would pass it, and a rest below 1/4 is joined to it."""
 
 
 class Tokenizer:
@@ -91,7 +92,7 @@ def spell_digits(text: str) -> str:
     return out[:-1]
 
 
-def split_paragraph(text: str, chinese: bool, length) -> list[str]:
+def split_paragraph(text: str, chinese: bool, length, most: int = SEGMENT_LENGTH) -> list[str]:
     ends = set("。？！；：、.?!;") if chinese else set(".?!;:")
     if text[-1] not in ends:
         text += "。" if chinese else "."
@@ -107,12 +108,12 @@ def split_paragraph(text: str, chinese: bool, length) -> list[str]:
             start = i + 2
     out, current = [], ""
     for piece in pieces:
-        if length(current + piece) > MAX_LENGTH and length(current) > MIN_LENGTH:
+        if length(current + piece) > most and length(current) > 0.75 * most:
             out.append(current)
             current = ""
         current += piece
     if current:
-        if length(current) < MERGE_LENGTH and out:
+        if length(current) < 0.25 * most and out:
             out[-1] += current
         else:
             out.append(current)
@@ -123,7 +124,7 @@ def only_marks(text: str) -> bool:
     return all(unicodedata.category(c)[0] in "PS" for c in text)
 
 
-def normalize(tokenizer: Tokenizer, text: str) -> tuple[str, list[str]]:
+def normalize(tokenizer: Tokenizer, text: str, segment_length: int = SEGMENT_LENGTH) -> tuple[str, list[str]]:
     """The unsplit normalised text, and the segments to speak."""
     if text == "" or ("<|" in text and "|>" in text):
         return text, [text]
@@ -136,10 +137,10 @@ def normalize(tokenizer: Tokenizer, text: str) -> tuple[str, list[str]]:
             text = text.replace(old, new)
         text = re.sub("[（）【】`]", "", text).replace("——", " ")
         text = re.sub("[，,、]+$", "。", text)
-        segments = split_paragraph(text, True, len)
+        segments = split_paragraph(text, True, len, segment_length)
     else:
         text = spell_digits(text)
-        segments = split_paragraph(text, False, lambda s: len(tokenizer.encode(s)))
+        segments = split_paragraph(text, False, lambda s: len(tokenizer.encode(s)), segment_length)
     return text, [s for s in segments if not only_marks(s)]
 
 

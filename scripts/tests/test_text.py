@@ -45,6 +45,12 @@ def test_text_becomes_segments(tokenizer, text: str, segments: list[str]):
     assert normalize(tokenizer, text)[1] == segments
 
 
+def test_a_model_may_speak_a_sentence_at_a_time(tokenizer):
+    text = "One two. Three four five. Six."
+    assert normalize(tokenizer, text)[1] == [text]
+    assert normalize(tokenizer, text, 1)[1] == ["One two.", " Three four five.", " Six."]
+
+
 def test_blanks_survive_between_ascii_words_only():
     assert drop_blanks("a b 中 c  d") == "a b中cd"
 

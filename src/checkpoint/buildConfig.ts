@@ -70,6 +70,7 @@ export function buildConfig(sources: Sources): Config {
     sampleRate: yaml.int("sample_rate", 24000, 1),
     tokenRate: yaml.int("token_frame_rate", 25, 1),
     tokenMelRatio: yaml.int("token_mel_ratio", 2, 1),
+    ...(yaml.at("segment_length") !== undefined && { segmentLength: yaml.int("segment_length", 0, 1) }),
     ...(lm && blank && { lm: lmConfig(lm, yaml, blank) }),
     ...(flow && { flow: flowConfig(flow, yaml) }),
     ...(vocoder && { vocoder: vocoderConfig(vocoder, yaml) }),

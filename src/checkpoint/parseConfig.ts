@@ -133,6 +133,7 @@ export function parseConfig(json: Lookup): Config {
     format: FORMAT,
     generation: "cosyvoice2",
     ...section(json, "", { sampleRate: [1, 384_000], tokenRate: [1, 1000], tokenMelRatio: [1, 64] }),
+    ...(json.at("segmentLength") === undefined ? {} : section(json, "", { segmentLength: [1, 1000] })),
     ...optional(json, "lm", LM),
     ...optional(json, "flow", FLOW),
     ...optional(json, "vocoder", VOCODER),

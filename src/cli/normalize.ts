@@ -58,7 +58,7 @@ async function segmentsOf(text: string, options: Options): Promise<Segment[]> {
     const tokenizer = await tokenizerOf(model);
     const reader = { tokenizer, wetext: new Wetext(openGrammars) };
     const normalizer = await normalizerFor(text, { normalizer: options.normalize }, reader);
-    if (!options.prompt) return prepareText(text, { tokenizer, normalizer });
+    if (!options.prompt) return prepareText(text, { tokenizer, normalizer, segmentLength: model.config.segmentLength });
     const whole = normalize(text, { tokenizer, normalizer, split: false });
     return [{ text: whole, ids: tokenizer.encode(whole) }];
   } finally {

@@ -4,6 +4,7 @@
  */
 import { CancelledError, checkCancelled, InputError } from "../errors.js";
 import { HAN, normalize, type TextNormalizer } from "./normalize.js";
+import { ENOUGH, SEGMENT_LENGTH } from "./split.js";
 import type { Tokenizer } from "./tokenizer.js";
 import { LETTERS_AFTER_UNICODE_16 } from "./unicode.js";
 
@@ -28,6 +29,8 @@ export interface IncomingOptions {
   readonly maxCharacters: number;
   /** Called when more came than that. What was spoken by then is too dear to be thrown away with an error. */
   readonly onTooMuch?: () => void;
+  /** Ids of a segment (`Config.segmentLength`): it ends with the sentence that has three quarters of it. Default: upstream's 80. */
+  readonly segmentLength?: number | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -38,14 +41,11 @@ interface Piece {
   readonly enough: number;
 }
 
-/** Ids after which a segment ends with its sentence: the model was trained on sentences, not on hours. */
-const ENOUGH = 60;
-
 /**
  * Ids after which a segment ends with its word, for text that has no sentence's end. Of the 6144 positions of a session half a minute of
  * a recording takes about 1000; so many ids, and the 20 tokens of speech that each may have, fit into the rest.
  */
-const LONG = 4 * ENOUGH;
+const LONG = 240;
 
 /** Characters after which a sentence is cut though its end has not come. */
 const MOST = 300;
@@ -130,7 +130,7 @@ interface Reading extends Piece {
 /** What of the pieces is spoken, as ids. */
 async function* readPieces(
   pieces: AsyncIterable<Piece>,
-  { tokenizer, normalizer }: IncomingOptions,
+  { tokenizer, normalizer, segmentLength }: IncomingOptions,
 ): AsyncGenerator<Reading, void> {
   let begun = false;
   for await (const { text, enough } of pieces) {
@@ -138,7 +138,9 @@ async function* readPieces(
     begun ||= WORD.test(text);
     if (!begun) continue;
     const spoken =
-      normalizer === "none" ? [text] : normalize(text, { tokenizer, normalizer: await normalizer(text), split: true });
+      normalizer === "none"
+        ? [text]
+        : normalize(text, { tokenizer, normalizer: await normalizer(text), split: true, segmentLength });
     // The normaliser strips what it is given; between sentences of one text stands a blank, but for Chinese ones.
     const blank = /^\s/.test(text) && !/^\s/.test(spoken[0] ?? "") && !HAN.test(text) ? " " : "";
     for (const [index, part] of spoken.entries()) {
@@ -150,7 +152,11 @@ async function* readPieces(
 }
 
 /** Sentences, and without a normaliser their words as soon as they are whole. */
-async function* cutPieces(chunks: AsyncIterable<string>, { normalizer }: IncomingOptions): AsyncGenerator<Piece, void> {
+async function* cutPieces(
+  chunks: AsyncIterable<string>,
+  { normalizer, segmentLength = SEGMENT_LENGTH }: IncomingOptions,
+): AsyncGenerator<Piece, void> {
+  const sentenceEnough = ENOUGH * segmentLength;
   let held = "";
   /** What stands for blanks and line ends at this place; undefined inside of a line. */
   let lineStart: string | undefined = "";
@@ -169,12 +175,12 @@ async function* cutPieces(chunks: AsyncIterable<string>, { normalizer }: Incomin
       held = held.slice(cut.at);
       if (/^[\r\n]/.test(held)) lineStart = " ";
       // A word with a mark behind it is not the last: the sentence's end is about to come.
-      const enough = cut.ends ? ENOUGH : MARK.test(held) ? Number.POSITIVE_INFINITY : LONG;
+      const enough = cut.ends ? sentenceEnough : MARK.test(held) ? Number.POSITIVE_INFINITY : LONG;
       if (text !== "") yield { text, enough };
     }
   }
   const rest = held.trimEnd();
-  if (rest !== "") yield { text: rest, enough: ENOUGH };
+  if (rest !== "") yield { text: rest, enough: sentenceEnough };
 }
 
 interface Cut {

@@ -12,6 +12,8 @@ export interface NormalizeOptions {
   readonly tokenizer: Tokenizer;
   /** Default "none": digits are spelled only outside Chinese text. */
   readonly normalizer?: "none" | TextNormalizer;
+  /** Units of a segment, ids or Chinese characters (`Config.segmentLength`). Default: upstream's 80. */
+  readonly segmentLength?: number | undefined;
   /** False: the text is used as it is, unsplit (`text_frontend`). Default true. */
   readonly frontend?: boolean;
 }
@@ -36,7 +38,8 @@ export function normalize(text: string, options: NormalizeOptions & { readonly s
   const spoken = normalizer === "none" ? stripped : normalizer(stripped);
   const normalized = language === "zh" ? chinese(spoken) : spellDigits(spoken);
   if (!options.split) return normalized;
-  return splitParagraph(normalized, language, options.tokenizer).filter((segment) => !ONLY_PUNCTUATION.test(segment));
+  const segments = splitParagraph(normalized, language, options.tokenizer, options.segmentLength);
+  return segments.filter((segment) => !ONLY_PUNCTUATION.test(segment));
 }
 
 function chinese(text: string): string {

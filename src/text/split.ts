@@ -1,14 +1,15 @@
-/** Cuts a text into segments of about 60 to 80 units at sentence ends (`split_paragraph` of the official front end). */
+/** Cuts a text into segments at sentence ends (`split_paragraph` of the official front end). */
 import type { Tokenizer } from "./tokenizer.js";
 import { codePoints } from "./unicode.js";
 
 export type Language = "zh" | "en";
 
-/** A segment is closed before it passes MOST units, if it already has more than ENOUGH. */
-const MOST = 80;
-const ENOUGH = 60;
-/** A rest shorter than this joins the segment before it. */
-const REST = 20;
+/** Units of a segment upstream. */
+export const SEGMENT_LENGTH = 80;
+/** A segment is closed before it passes its length, if it already has more than this share of it. */
+export const ENOUGH = 0.75;
+/** A rest shorter than this share joins the segment before it. */
+const REST = 0.25;
 
 /** No commas; `zh` has no ASCII colon. */
 const SENTENCE_ENDS: Record<Language, ReadonlySet<string>> = {
@@ -21,14 +22,19 @@ const CLOSING_QUOTES: ReadonlySet<string> = new Set('"”');
  * Segments of a normalised text. Units are code points for `zh`, BPE tokens for `en`. There is no hard maximum: a sentence
  * without an end mark is never cut. Of consecutive end marks only the first is kept.
  */
-export function splitParagraph(text: string, language: Language, tokenizer: Tokenizer): string[] {
+export function splitParagraph(
+  text: string,
+  language: Language,
+  tokenizer: Tokenizer,
+  most = SEGMENT_LENGTH,
+): string[] {
   const extend = language === "zh" ? extendByCodePoints : extendByTokens(tokenizer);
   const segments: string[] = [];
   let current = "";
   let length = NOTHING;
   for (const sentence of sentences(text, language)) {
     let longer = extend(length, sentence);
-    if (longer.total > MOST && length.total > ENOUGH) {
+    if (longer.total > most && length.total > ENOUGH * most) {
       segments.push(current);
       current = "";
       longer = extend(NOTHING, sentence);
@@ -37,7 +43,7 @@ export function splitParagraph(text: string, language: Language, tokenizer: Toke
     length = longer;
   }
   if (current !== "") {
-    if (length.total < REST && segments.length > 0) segments.push(segments.pop() + current);
+    if (length.total < REST * most && segments.length > 0) segments.push(segments.pop() + current);
     else segments.push(current);
   }
   return segments;

@@ -50,10 +50,11 @@ describe("official release", () => {
     const own = String(files.get("cosyvoice2.yaml"))
       .replace(/top_p: [\d.]+/, "top_p: 0.5")
       .replace(/tau_r: [\d.]+/, "tau_r: 0.3")
-      .replace(/^( *)mix_ratio:/m, "$1min_token_text_ratio: 1\n$1max_token_text_ratio: 12\n$1mix_ratio:");
+      .replace(/^( *)mix_ratio:/m, "$1min_token_text_ratio: 1\n$1max_token_text_ratio: 12\n$1mix_ratio:")
+      .replace(/^sample_rate:/m, "segment_length: 7\nsample_rate:");
     const { config } = await openModel(memoryFolder(files.set("cosyvoice2.yaml", own)));
     expect(config.lm?.sampling).toEqual({ topP: 0.5, topK: 25, window: 10, tauR: 0.3 });
-    expect([config.lm?.minRatio, config.lm?.maxRatio]).toEqual([1, 12]);
+    expect([config.lm?.minRatio, config.lm?.maxRatio, config.segmentLength]).toEqual([1, 12, 7]);
   });
 
   it.each([

@@ -18,6 +18,10 @@ it("gives what it was given", () => {
   expect(parseConfig(new Lookup("config.json", TINY))).toEqual(TINY);
 });
 
+it("takes another length of segments", () => {
+  expect(parseConfig(changed("segmentLength", 1)).segmentLength).toBe(1);
+});
+
 it("takes a vocoder with one residual block for each stage", () => {
   const vocoder = { ...TINY.vocoder, resKernels: [3], resDilations: [[1, 3]] };
   expect(parseConfig(changed("vocoder", vocoder)).vocoder).toEqual(vocoder);
@@ -46,6 +50,7 @@ describe("numbers that would never end", () => {
     ["mel.bins", 2 ** 20],
     ["sampleRate", 2 ** 24],
     ["tokenMelRatio", 2 ** 20],
+    ["segmentLength", 0],
   ])("%s of %j are refused", (path, value) => {
     const parse = () => parseConfig(changed(path, value));
     expect(parse).toThrow(FileError);

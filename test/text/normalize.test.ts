@@ -18,6 +18,16 @@ describe("splitParagraph", () => {
   const zh = (text: string) => splitParagraph(text, "zh", tokenizer);
   const en = (text: string) => splitParagraph(text, "en", tokenizer);
 
+  test("of another length than upstream's, down to every sentence by itself", () => {
+    const text = "One two. Three four five. Six.";
+    expect(splitParagraph(text, "en", tokenizer)).toEqual([text]);
+    expect(splitParagraph(text, "en", tokenizer, 1)).toEqual(["One two.", " Three four five.", " Six."]);
+    expect(splitParagraph("一二三四。五六七八。九十。", "zh", tokenizer, 7)).toEqual([
+      "一二三四。五六七八。",
+      "九十。",
+    ]);
+  });
+
   test("the vectors of the official splitter", () => {
     expect(zh("你好！！真的吗？？")).toEqual(["你好！真的吗？"]);
     expect(zh("他说：“走吧。”然后就走了")).toEqual(["他说：“走吧。”然后就走了。"]);

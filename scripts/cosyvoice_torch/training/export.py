@@ -29,6 +29,7 @@ from ..release import Sizes
 from ..speaker import SpeakerEncoder
 from ..speech_tokenizer import SpeechTokenizer
 from ..stages import NEEDS
+from ..text import SEGMENT_LENGTH
 from ..vocabulary import read_vocabulary, write_blank_en
 from ..vocoder import Hift
 from . import speaker, tokenizer
@@ -56,6 +57,7 @@ class ExportSettings:
     tau_r: float = 0.1
     min_token_text_ratio: float = 2.0
     max_token_text_ratio: float = 20.0
+    segment_length: int = SEGMENT_LENGTH
 
     @property
     def sampling(self) -> Sampling:
