@@ -23,7 +23,7 @@ class Sampling:
     """Codes for each text id, at least and at most."""
     max_token_text_ratio: float = 20.0
     segment_length: int = SEGMENT_LENGTH
-    """Text ids that are spoken in one piece; 1: every sentence by itself."""
+    """Text ids that are spoken in one piece; with a few, every sentence by itself."""
 
 
 MADE_UP = "A made-up model in the layout of the CosyVoice2 release."
