@@ -286,7 +286,7 @@ def say(
     objective = trained(made, values, "lm", best or voice.best)[0]
     lm = next(module for module in objective.modules() if isinstance(module, Qwen2LM))
     sound = sounds(made, values, by, voice.speaker, best or voice.best)
-    speaker = Speaker(lm, objective.bpe.tokenizer, voice.sampling, sound, None if greedy else seed)
+    speaker = Speaker(lm, objective.bpe.tokenizer, voice, sound, None if greedy else seed)
     lines = [line.strip() for line in sentences.read_text(encoding="utf-8").splitlines() if line.strip()]
     console.print(f"{out}: {write_spoken(speaker, lines, out)}")
 

@@ -145,8 +145,7 @@ async function add(
     const seconds = (voice.prompt?.tokens.length ?? 0) / model.config.tokenRate;
     const facts = { name, ...transcript, source, ...(licence === undefined ? {} : { licence }), seconds };
     await atomicWrite(file, encodeVoice(voice, model.config.mel.bins, facts));
-    const tokenizer = await tokenizerOf(model);
-    const reader = { tokenizer, wetext: new Wetext(openGrammars), config: model.config };
+    const reader = { tokenizer: await tokenizerOf(model), wetext: new Wetext(openGrammars), config: model.config };
     const { warnings: doubts } = await preparePrompt(voice, modeOf(voice, {}), {}, reader);
     const warnings = model.voices.includes(name)
       ? [...doubts, `${from} has a speaker ${JSON.stringify(name)} too, who goes first; --voice ${file} names this one`]

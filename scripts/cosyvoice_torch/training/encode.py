@@ -4,10 +4,8 @@ what the trained speaker encoder says of each utterance, `speaker` [192] f32. Wh
 """
 
 import hashlib
-import multiprocessing
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from .data import Dataset, speaker_vector
 from .metrics import Report
 from .run import Run, Stage
 from .shards import Shards, shard_names, write_shard_as
+from .spread import spread
 
 PIECE = 500
 HEARS = {"tokenizer": NEEDS["speech_tokenizer"], "speaker": NEEDS["speaker"]}
@@ -130,19 +129,10 @@ def _of_all(
     workers = processes or (4 if torch.cuda.is_available() else os.cpu_count() or 1)  # each has a share of the GPU's memory
     done = len(ready)
     with Report(f"{what} (utterances)", len(items), done) as report:
-
-        def follow(results: Iterable[int]) -> None:
-            nonlocal done
-            for count in results:
-                done += count
-                report.at(done)
-                report.line(done, {})
-
-        if workers == 1 or len(jobs) <= 1:
-            follow(map(_write_piece, *zip(*jobs, strict=True)) if jobs else iter(()))
-        else:
-            with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-                follow(pool.map(_write_piece, *zip(*jobs, strict=True)))
+        for count in spread(_write_piece, jobs, workers):
+            done += count
+            report.at(done)
+            report.line(done, {})
     stage.finish(counts())
     return stage
 

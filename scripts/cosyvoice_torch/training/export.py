@@ -29,7 +29,6 @@ from ..release import Sizes
 from ..speaker import SpeakerEncoder
 from ..speech_tokenizer import SpeechTokenizer
 from ..stages import NEEDS
-from ..text import SEGMENT_LENGTH
 from ..vocabulary import read_vocabulary, write_blank_en
 from ..vocoder import Hift
 from . import speaker, tokenizer
@@ -40,8 +39,8 @@ from .run import Run, write_atomically
 from .trainer import Objective
 
 
-@dataclass
-class ExportSettings:
+@dataclass(frozen=True)
+class ExportSettings(Sampling):
     """`[export]` of a recipe: what the voice is, and how it is sampled."""
 
     about: str = "A voice trained from scratch."
@@ -51,17 +50,6 @@ class ExportSettings:
     half: bool = True
     start: str = ""  # a release in the official layout, of which everything is taken that this run has not trained
     hearing: tuple[str, ...] = ()  # of "tokenizer" and "speaker": what is part of the release, for cloning and conversion
-    top_p: float = 0.8
-    top_k: int = 25
-    win_size: int = 10
-    tau_r: float = 0.1
-    min_token_text_ratio: float = 2.0
-    max_token_text_ratio: float = 20.0
-    segment_length: int = SEGMENT_LENGTH
-
-    @property
-    def sampling(self) -> Sampling:
-        return Sampling(**{name: getattr(self, name) for name in Sampling.__dataclass_fields__})
 
 
 @dataclass
@@ -275,7 +263,7 @@ def export(run: Run, recipe: dict[str, Any], folder: Path) -> dict[str, Any]:
         inside("vocoder", Hift),
         parts["lm"][0].bpe.folder if "lm" in parts else start.folder / "CosyVoice-BlankEN",
         stored_vectors(run, names) if "flow" in parts else known_to(start, names),
-        settings.sampling,
+        settings,
         tokenizer.trained(run)[0].tokenizer if "tokenizer" in settings.hearing else None,
         speaker.trained(run) if "speaker" in settings.hearing else None,
     )

@@ -11,9 +11,7 @@ T is even: two mel frames to a speech token. `index.jsonl` and `phonemes.json` a
 """
 
 import json
-import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from .metrics import Report
 from .pitch import at_mel_frames, yin
 from .run import Run, Stage, write_atomically
 from .shards import Shards, write_shard_as
+from .spread import spread
 
 PIECE, RATE = 500, 24000
 BLANK = "_"
@@ -97,17 +96,10 @@ def make_features(run: Run, processes: int = 0, restart: bool = False) -> Stage:
     workers = processes or os.cpu_count() or 1
     done = len(ready)
     with Report("features (utterances)", len(entries), done) as report:
-        if workers == 1 or len(jobs) <= 1:
-            results = map(extract_piece, *zip(*jobs, strict=True)) if jobs else iter(())
-            for count in results:
-                done += count
-                report.at(done)
-        else:
-            with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-                for count in pool.map(extract_piece, *zip(*jobs, strict=True)):
-                    done += count
-                    report.at(done)
-                    report.line(done, {}, "")
+        for count in spread(extract_piece, jobs, workers):
+            done += count
+            report.at(done)
+            report.line(done, {}, "")
     return finish(stage, entries)
 
 

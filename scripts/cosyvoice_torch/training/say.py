@@ -71,12 +71,16 @@ class Speaker:
     sound: Callable[[Tensor], Tensor]
     seed: int | None = None
 
+    def segments(self, text: str) -> list[list[int]]:
+        """Text ids of what is spoken in one piece each."""
+        return [self.tokenizer.encode(segment) for segment in normalize(self.tokenizer, text, self.sampling.segment_length)[1]]
+
     def say(self, text: str) -> tuple[Tensor, list[int]]:
         """(samples, codes) of all segments in a row"""
         pieces, codes = [torch.zeros(0)], []
-        for segment in normalize(self.tokenizer, text, self.sampling.segment_length)[1]:
+        for ids in self.segments(text):
             rng = None if self.seed is None else torch.Generator().manual_seed(self.seed)
-            said = codes_of(self.lm, self.tokenizer.encode(segment), self.sampling, rng)
+            said = codes_of(self.lm, ids, self.sampling, rng)
             if said:
                 pieces.append(self.sound(torch.tensor(said)))
             codes += said
@@ -118,8 +122,7 @@ def write_spoken(speaker: Speaker, lines: Iterable[str], out: Path) -> dict[str,
     for number, line in enumerate(lines):
         samples, codes = speaker.say(line)
         soundfile.write(out / f"{number:02d}.wav", samples.clamp(-1, 1).numpy(), RATE, subtype="PCM_16")
-        ids = sum(len(speaker.tokenizer.encode(segment)) for segment in normalize(speaker.tokenizer, line, speaker.sampling.segment_length)[1])
-        cut += len(codes) >= int(ids * speaker.sampling.max_token_text_ratio)
+        cut += len(codes) >= int(sum(map(len, speaker.segments(line))) * speaker.sampling.max_token_text_ratio)
         texts.append(line)
         seconds += len(samples) / RATE
     (out / "sentences.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
