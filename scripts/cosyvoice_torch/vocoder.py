@@ -85,11 +85,11 @@ class SourceModule(nn.Module):
         phase = F.interpolate(rows, scale_factor=c.samples_per_frame, mode="linear").mT
         return torch.sin(phase).reshape(*f0.shape[:-1], -1, c.overtones + 1) * c.sine_amp
 
-    def forward(self, f0: Tensor, noise: Tensor | None) -> Tensor:
-        """f0 [M], noise [N, 9] unit Gaussian or None for silence -> [N]"""
+    def forward(self, f0: Tensor, noise: Tensor | None, sines: Tensor | None = None) -> Tensor:
+        """f0 [M], noise [N, 9] unit Gaussian or None for silence, `sines` [N, 9] in place of those of f0 -> [N]"""
         c = self.config
         voiced = (f0.repeat_interleave(c.samples_per_frame, -1) > c.voiced_threshold).float()[..., None]
-        y = self.sines(f0) * voiced
+        y = (self.sines(f0) if sines is None else sines) * voiced
         if noise is not None:
             y = y + (voiced * c.noise_std + (1 - voiced) * c.sine_amp / 3) * noise
         return torch.tanh(self.l_linear(y))[..., 0]

@@ -6,16 +6,17 @@ import torch
 from cosyvoice_torch.config import VocoderConfig
 from cosyvoice_torch.features import mel24k
 from cosyvoice_torch.training.discriminators import Discriminators, discriminator_loss, generator_loss, truncated
-from cosyvoice_torch.training.stft_loss import SpectralLoss
+from cosyvoice_torch.training.lead import led_sines
+from cosyvoice_torch.training.stft_loss import LowWave, SpectralLoss
 from cosyvoice_torch.training.vocoder import BEFORE, VocoderObjective, VocoderSettings
 from cosyvoice_torch.vocoder import Hift, Snake
 
-TOY = VocoderSettings(base=16, f0_width=16, crop=20, pitch_lead=2, adversarial_from=3, judged=2, period_width=1, spectrum_width=2)
+TOY = VocoderSettings(base=16, f0_width=16, crop=20, lead=2, others=1, adversarial_from=3, judged=2, period_width=1, spectrum_width=2)
 
 
-def item(frames, hertz):
+def item(frames, hertz, phase=0.0):
     t = torch.arange(frames * 480) / 24000
-    audio = sum(0.2 / k * torch.sin(2 * torch.pi * k * hertz * t) for k in (1, 2, 3))
+    audio = sum(0.2 / k * torch.sin(k * (2 * torch.pi * hertz * t + phase)) for k in (1, 2, 3))
     return {"mel": mel24k(audio), "audio": audio, "f0": torch.full((frames,), hertz)}
 
 
@@ -112,14 +113,63 @@ def test_turns_before_and_after_the_discriminators_begin():
     assert before - after == pytest.approx(BEFORE, rel=1e-3)
 
 
-def test_the_source_follows_the_teacher_at_first_and_its_own_pitch_when_it_speaks():
+def test_the_recording_leads_the_source_at_first_and_then_the_predicted_pitch():
     o = VocoderObjective(TOY).train()
     batch, heard = batch_of(o), []
-    o.generator.m_source.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
+    o.generator.m_source.register_forward_pre_hook(lambda _, given: heard.append(given))
     for update in (1, 2):
         o.speak(batch, torch.Generator(), update)
-    o.eval().speak(batch, torch.Generator(), 1)
-    assert torch.equal(heard[0], batch["f0"]) and torch.equal(heard[1], heard[2]) and not torch.equal(heard[1], batch["f0"])
+    (led, _, sines), (alone, _) = heard
+    assert torch.equal(led, batch["f0"]) and sines.shape == (*batch["audio"].shape, 9)
+    assert torch.equal(alone, o.generator.f0(batch["mel"]))
+    numbers = [o.loss(batch, torch.Generator(), "generator", update)[1] for update in (1, 2)]
+    assert "wave" in numbers[0] and "wave" not in numbers[1]
+
+
+@pytest.mark.parametrize("wrong", [0.0, 3.0])
+@pytest.mark.parametrize("phase", [0.0, 2.0])
+def test_a_led_source_lies_where_the_recording_does_even_if_its_pitch_is_a_little_wrong(phase, wrong):
+    sound = item(32, 180.0, phase)
+    f0 = sound["f0"] + wrong
+    f0[:6] = f0[20:23] = 0
+    sines = led_sines(VocoderConfig(16, 16), f0[None], sound["audio"][None])[0]
+    t = torch.arange(32 * 480) / 24000
+    for k in (1, 2, 9):
+        expected = 0.1 * torch.sin(k * (2 * torch.pi * 180 * t + phase - torch.pi / 2))
+        assert (sines[:, k - 1] - expected)[1200:-1200].abs().max() < 0.012 * k / 2 + 0.002
+    assert sines.abs().max() <= 0.1 + 1e-6
+
+
+def test_a_led_source_without_a_pitch_is_finite():
+    sines = led_sines(VocoderConfig(16, 16), torch.zeros(2, 20), torch.zeros(2, 9600))
+    assert sines.shape == (2, 9600, 9) and sines.isfinite().all()
+
+
+def test_the_wave_distance_sees_phases_and_the_lowest_harmonics_alone():
+    wave, t = LowWave(), torch.arange(9600) / 24000
+    tone = lambda hertz, phase=0.0: torch.sin(2 * torch.pi * hertz * t + phase)[None]
+    x = tone(200)
+    assert float(wave(x, x)) < 1e-4
+    assert float(wave(-x, x)) == pytest.approx(2, rel=1e-3)
+    assert float(wave(tone(200, torch.pi / 2), x)) == pytest.approx(2**0.5, rel=0.02)
+    assert float(wave(x + tone(1500), x)) < 0.05
+
+
+def test_others_teach_the_pitch_alone():
+    class Data(list):
+        pass
+
+    o = VocoderObjective(TOY)
+    data = Data(item(24 + i, 120.0 + i) for i in range(6))
+    items = o.gather(data, [2, 4], torch.Generator().manual_seed(0), True)
+    batch = o.collate(items, torch.Generator().manual_seed(1), True)
+    assert len(batch["mel"]) == len(batch["audio"]) == 2 and len(batch["whole_f0"]) == 3
+    assert batch["whole_f0"].shape == batch["whole_mel"].shape[:2]
+    assert len(o.gather(data, [2, 4], torch.Generator(), False)) == 2
+    off = [(o.generator.f0(mel)[: len(one["f0"])] - one["f0"]).abs() for mel, one in zip(batch["whole_mel"], items)]
+    numbers = o.pitch(batch)
+    assert torch.allclose(numbers["f0"], torch.cat(off).mean()) and numbers["f0"] == numbers["voiced_f0"]
+    assert float(numbers["voicing"]) == 0
 
 
 def test_a_validation_says_how_much_the_source_does():

@@ -1,4 +1,4 @@
-"""Distances between sounds that ignore phase: spectra at several resolutions, and the mel."""
+"""Distances between sounds: spectra at several resolutions and the mel, which ignore phase, and the waveform of the lowest harmonics."""
 
 import torch
 from torch import Tensor, nn
@@ -40,3 +40,25 @@ class SpectralLoss(nn.Module):
                 log_mel = lambda magnitude: (self.filters @ magnitude).clamp(min=1e-5).log()
                 mel = (log_mel(x) - log_mel(y)).abs().mean()
         return spectral, mel
+
+
+class LowWave(nn.Module):
+    """Relative distance of the waveforms below TOP, for sounds whose fundamentals have the same phase: in its spectra with phases."""
+
+    TOP, WINDOW = 600.0, 960  # Hz: two or three harmonics, above which the mel does not tell the phase; samples
+
+    def __init__(self, rate: int = 24000):
+        super().__init__()
+        self.bins = int(self.TOP * self.WINDOW / rate) + 1
+        self.register_buffer("window", torch.hann_window(self.WINDOW), persistent=False)
+
+    def spectrum(self, samples: Tensor) -> Tensor:
+        """[B, N] -> [B, 25, 4 N / 960 + 1, 2]"""
+        n = self.WINDOW
+        return torch.view_as_real(torch.stft(samples, n, n // 4, n, self.window, return_complex=True)[:, : self.bins])
+
+    def forward(self, fake: Tensor, real: Tensor) -> Tensor:
+        """[B, N] each -> the root of the wrong power over the power, the mean over rows"""
+        y = self.spectrum(real)
+        wrong = (self.spectrum(fake) - y).square().sum((1, 2, 3))
+        return ((wrong + 1e-3) / (y.square().sum((1, 2, 3)) + 1e-3)).sqrt().mean()

@@ -1,6 +1,7 @@
 """
 The vocoder's objective: crops of mel to samples, judged by spectra, the mel and the pitch, and from `adversarial_from` on by
-discriminators. The generator is `vocoder.py`'s, fed with the noise it has when it speaks.
+discriminators. The generator is `vocoder.py`'s, fed with the noise it has when it speaks. While the recording leads its source
+(`lead.py`; upstream's never does) the waveform of the lowest harmonics counts too.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -9,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from ..checkpoint import Model, trainable
 from ..config import VocoderConfig
@@ -16,9 +18,10 @@ from ..vocoder import Hift
 from .checkpoints import averaged_best
 from .data import Dataset
 from .discriminators import Discriminators, discriminator_loss, generator_loss
+from .lead import led_sines
 from .recipe import training
 from .run import Run, Stage
-from .stft_loss import SpectralLoss
+from .stft_loss import LowWave, SpectralLoss
 from .train import Training
 from .trainer import Numbers, Objective
 
@@ -33,10 +36,12 @@ class VocoderSettings:
     base: int = 96
     f0_width: int = 96
     crop: int = 32  # mel frames
-    pitch_lead: int = 2000  # updates in which the source gets the teacher's pitch, until the predictor has learned it
+    lead: int = 1_000_000  # updates in which the source has the recording's pitch and phase; then it has the predicted pitch, as upstream
+    others: int = 12  # utterances beside those of the batch that the pitch predictor learns from: it needs more of them, and costs little
     spectral_weight: float = 0.5
     mel_weight: float = 1.0
     f0_weight: float = 0.01  # of the distance in Hz
+    wave_weight: float = 0.3  # of the lowest harmonics' waveform
     adversarial_from: int = 0  # update; 0: never
     adversarial_weight: float = 1 / 45
     matching_weight: float = 4 / 45
@@ -64,6 +69,7 @@ class VocoderObjective(Objective):
                 nn.init.normal_(predictor.weight, std=100 / settings.f0_width**0.5)  # Hz
                 nn.init.constant_(predictor.bias, 100.0)
         self.spectral = SpectralLoss(self.generator.config.sample_rate, self.generator.config.mel_bins)
+        self.wave = LowWave(self.generator.config.sample_rate)
 
     def turns(self) -> dict[str, list[nn.Parameter]]:
         return {"discriminator": list(self.discriminators.parameters()), "generator": list(self.generator.parameters())}
@@ -82,26 +88,48 @@ class VocoderObjective(Objective):
         """Frames of a crop, whatever the utterance; 0 if it is shorter."""
         return self.settings.crop if meta["frames"] >= self.settings.crop else 0
 
+    def gather(self, data: Dataset, indices: list[int], rng: torch.Generator, training: bool) -> list[dict[str, Any]]:
+        """Those that are heard as crops, and others of which only the pitch is learned."""
+        others = torch.randint(len(data), (self.settings.others if training else 0,), generator=rng).tolist()
+        return [*(data[i] for i in indices), *(data[i] | {"other": True} for i in others)]
+
     def collate(self, items: list[dict[str, Any]], rng: torch.Generator, training: bool) -> dict[str, Tensor]:
-        """mel [B, M, 80], f0 [B, M], audio [B, N]: a random crop of each."""
+        """mel [B, M, 80], f0 [B, M], audio [B, N]: a random crop of each; whole_mel [C, T, 80], whole_f0 [C, T] of all, -1 behind their ends."""
         crop, hop = self.settings.crop, self.generator.config.samples_per_frame
         rows: dict[str, list[Tensor]] = {"mel": [], "f0": [], "audio": []}
         for item in items:
+            if "other" in item:
+                continue
             start = int(torch.randint(0, len(item["mel"]) - crop + 1, (), generator=rng))
             rows["mel"].append(item["mel"][start : start + crop])
             rows["f0"].append(item["f0"][start : start + crop])
             rows["audio"].append(item["audio"][start * hop : (start + crop) * hop])
-        return {name: torch.stack(values) for name, values in rows.items()}
+        whole = {f"whole_{name}": pad_sequence([item[name] for item in items], True, end) for name, end in (("mel", 0.0), ("f0", -1.0))}
+        return {name: torch.stack(values) for name, values in rows.items()} | whole
 
-    def speak(self, batch: dict[str, Tensor], rng: torch.Generator, update: int) -> tuple[Tensor, Tensor]:
-        """-> samples [B, N], predicted f0 [B, M]; nothing reaches the predictor through the source (upstream: no_grad)."""
+    def led(self, update: int) -> bool:
+        return update < self.settings.lead
+
+    def speak(self, batch: dict[str, Tensor], rng: torch.Generator, update: int) -> Tensor:
+        """-> samples [B, N]; nothing reaches the pitch predictor through the source (upstream: no_grad)."""
         mel, hift = batch["mel"], self.generator
         noise = torch.randn(*batch["audio"].shape, hift.config.overtones + 1, generator=rng, device=rng.device).to(mel.device)
         with torch.autocast(mel.device.type, enabled=False):  # errors of the pitch grow with time
-            f0 = hift.f0(mel)
-            lead = self.training and update < self.settings.pitch_lead
-            source = hift.m_source(batch["f0"] if lead else f0.detach(), noise)
-        return hift.decode(mel, source), f0
+            if self.led(update):
+                source = hift.m_source(batch["f0"], noise, led_sines(hift.config, batch["f0"], batch["audio"]))
+            else:
+                source = hift.m_source(hift.f0(mel).detach(), noise)
+        return hift.decode(mel, source)
+
+    def pitch(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """How far the predicted pitch is off: in Hz over all frames ("f0") and over the voiced ones, and the share that is wrongly voiced."""
+        with torch.autocast(batch["mel"].device.type, enabled=False):
+            predicted = self.generator.f0(batch["whole_mel"])
+        true, least = batch["whole_f0"], self.generator.config.voiced_threshold
+        off, frames, voiced = (predicted - true).abs(), true >= 0, true > least
+        mean = lambda values, where: (values * where).sum() / where.sum().clamp(min=1)
+        wrong = ((predicted > least) != voiced).float()
+        return {"f0": mean(off, frames), "voiced_f0": mean(off, voiced), "voicing": mean(wrong, frames)}
 
     def adversarial(self, update: int) -> bool:
         return bool(self.settings.adversarial_from) and update >= self.settings.adversarial_from
@@ -114,15 +142,18 @@ class VocoderObjective(Objective):
         self.discriminators.requires_grad_(turn == "discriminator")  # no gradients for weights that do not move
         if turn == "discriminator":
             batch["made"] = self.speak(batch, rng, update)  # the generator's turn needs it too
-            loss = discriminator_loss(self.discriminators(batch["audio"][some]), self.discriminators(batch["made"][0][some].detach()))
+            loss = discriminator_loss(self.discriminators(batch["audio"][some]), self.discriminators(batch["made"][some].detach()))
             return loss, {"discriminator": loss.detach()}
-        fake, f0 = batch.pop("made") if against else self.speak(batch, rng, update)
-        real = batch["audio"]
+        fake, real = batch.pop("made") if against else self.speak(batch, rng, update), batch["audio"]
         spectral, mel = self.spectral(fake, real)
-        pitch = (f0 - batch["f0"]).abs().mean()
+        pitch = self.pitch(batch)
         near = s.spectral_weight * spectral + s.mel_weight * mel
-        loss = near + s.f0_weight * pitch
-        numbers = {"spectral": spectral, "mel": mel, "f0": pitch}
+        loss = near + s.f0_weight * pitch["f0"]
+        numbers = {"spectral": spectral, "mel": mel, **pitch}
+        if self.led(update):
+            wave = self.wave(fake, real)
+            loss = loss + s.wave_weight * wave
+            numbers |= {"wave": wave}
         if against:
             adversarial, matching = generator_loss(self.discriminators(real[some]), self.discriminators(fake[some]))
             loss = loss + s.adversarial_weight * adversarial + s.matching_weight * matching
@@ -132,9 +163,6 @@ class VocoderObjective(Objective):
             # Near 0, it draws harmonics and noise from the mel alone, frame by frame, and buzzes.
             without = self.generator.decode(batch["mel"], torch.zeros_like(real))
             numbers["source"] = (fake - without).square().mean().sqrt() / fake.square().mean().sqrt().clamp(min=1e-9)
-            voiced = batch["f0"] > self.generator.config.voiced_threshold
-            numbers["voicing"] = ((f0 > self.generator.config.voiced_threshold) != voiced).float().mean()
-            numbers["voiced_f0"] = ((f0 - batch["f0"]).abs() * voiced).sum() / voiced.sum().clamp(min=1)
         return loss, {"loss": loss.detach(), **{name: value.detach() for name, value in numbers.items()}}
 
 
