@@ -132,7 +132,7 @@ def _of_all(
         for count in spread(_write_piece, jobs, workers):
             done += count
             report.at(done)
-            report.line(done, {})
+            report.line(done, {}, "")
     stage.finish(counts())
     return stage
 

@@ -45,7 +45,7 @@ class SpectralLoss(nn.Module):
 class LowWave(nn.Module):
     """Relative distance of the waveforms below TOP, for sounds whose fundamentals have the same phase: in its spectra with phases."""
 
-    TOP, WINDOW = 600.0, 960  # Hz: two or three harmonics, above which the mel does not tell the phase; samples
+    TOP, WINDOW = 1500.0, 960  # Hz, samples
 
     def __init__(self, rate: int = 24000):
         super().__init__()
@@ -53,7 +53,7 @@ class LowWave(nn.Module):
         self.register_buffer("window", torch.hann_window(self.WINDOW), persistent=False)
 
     def spectrum(self, samples: Tensor) -> Tensor:
-        """[B, N] -> [B, 25, 4 N / 960 + 1, 2]"""
+        """[B, N] -> [B, 61, 4 N / 960 + 1, 2]"""
         n = self.WINDOW
         return torch.view_as_real(torch.stft(samples, n, n // 4, n, self.window, return_complex=True)[:, : self.bins])
 

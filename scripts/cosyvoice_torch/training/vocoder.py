@@ -41,7 +41,7 @@ class VocoderSettings:
     spectral_weight: float = 0.5
     mel_weight: float = 1.0
     f0_weight: float = 0.01  # of the distance in Hz
-    wave_weight: float = 0.3  # of the lowest harmonics' waveform
+    wave_weight: float = 0.5  # of the lowest harmonics' waveform
     adversarial_from: int = 0  # update; 0: never
     adversarial_weight: float = 1 / 45
     matching_weight: float = 4 / 45
