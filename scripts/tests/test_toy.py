@@ -14,15 +14,15 @@ TOY = Path(__file__).parents[1] / "recipes" / "toy.toml"
 def test_everything_from_sentences_to_a_release_and_a_second_time_nothing(tmp_path: Path):
     recipe = read_recipe(TOY)
     recipe["corpus"]["teacher"] = "synthetic"
-    for name in ("tokenizer", "vocoder", "flow", "lm"):
+    for name in ("tokenizer", "speaker", "vocoder", "flow", "lm"):
         recipe[name]["train"] |= {"updates": 6, "validate_every": 3, "log_every": 2}
     with torch.enable_grad():
         steps = {step.name: step for step in toy(tmp_path, recipe, engine=[])}
-        assert list(steps)[-1] == "report" and {"train flow", "train vocoder", "train lm", "export"} <= steps.keys()
+        assert list(steps)[-1] == "report" and {"train speaker", "embed", "train flow", "train vocoder", "train lm", "export"} <= steps.keys()
         again = {step.name: step for step in toy(tmp_path, recipe, engine=[])}
-    stages = ("corpus", "features", "tokenizer", "encode", "spelling", "bpe", "lm", "flow", "vocoder")
+    stages = ("corpus", "features", "tokenizer", "speaker", "encode", "embed", "spelling", "bpe", "lm", "flow", "vocoder")
     assert all('"status": "done"' in (tmp_path / name / "stage.json").read_text() for name in stages)
-    assert all(again[name].seconds < 5 for name in steps if name.startswith(("train", "encode", "features")))
+    assert all(again[name].seconds < 5 for name in steps if name.startswith(("train", "encode", "embed", "features")))
     model = Model(tmp_path / "release" / "model")
     assert model.config.lm.speech_codes == model.config.flow.codes == 81
     assert [row for row in verify(tmp_path / "release") if row.verdict == "fail"] == []

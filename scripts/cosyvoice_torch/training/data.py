@@ -100,9 +100,10 @@ class Dataset:
     def __getitem__(self, i: int) -> dict[str, Any]:
         return self.item(self.items[i])
 
-    def item(self, meta: dict[str, Any]) -> dict[str, Any]:
+    def item(self, meta: dict[str, Any], fields: list[str] | None = None) -> dict[str, Any]:
+        """`fields`: only these of its own."""
         item: dict[str, Any] = {"id": meta["id"], "by": meta["speaker"]}
-        for field in self.fields:
+        for field in fields or self.fields:
             if field in self.stored:
                 item[field] = as_training_dtype(self._source(field).get(field, meta["id"]))
             elif field == "text":

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ..config import VocoderConfig
 
 WINDOW, HOP = 1200, 60
-"""Samples. The Hann window passes 40 Hz beside the fundamental; harmonics lie further away."""
+"""Samples, at 24 kHz. The Hann window passes 40 Hz beside the fundamental; harmonics lie further away."""
 UNVOICED = 150.0
 """Hz where a whole crop has no pitch. Not heard: the source is noise there."""
 

@@ -115,7 +115,8 @@ class Stage:
         state = "new"
         if self.record:
             changed = self.changes(self.record["config"])
-            fixed = {key: pair for key, pair in changed.items() if key not in self.grows}
+            free = {*self.grows, *self.record.get("grows", [])}  # what was free to change may also be there no longer
+            fixed = {key: pair for key, pair in changed.items() if key not in free}
             if fixed:
                 raise StageChanged(f"{self.folder} was made with other settings ({listed(fixed)}); use them again, or --restart to discard it")
             state = "extend" if changed or self.inputs_changed else "resume"

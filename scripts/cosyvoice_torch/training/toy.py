@@ -16,7 +16,7 @@ from typing import Any
 import soundfile
 
 from .corpus import CorpusSettings, make_corpus
-from .encode import encode
+from .encode import embed, encode
 from .export import export, write_reference
 from .features import make_features
 from .recipe import table
@@ -43,7 +43,7 @@ We bought bread, cheese and apples.
 The old clock was never wrong.
 Rain is expected in the mountains.
 """
-PARITY_STAGES = "tokenizer,normalize,lm,lm_greedy,flow,vocoder,whole"
+PARITY_STAGES = "tokenizer,normalize,resample,mel24k,fbank,whisper_mel,speech_tokenizer,speaker,lm,lm_greedy,flow,vocoder,whole"
 
 
 @dataclass
@@ -65,8 +65,10 @@ def toy(
     recipe = recipe | {"export": {"speaker": corpus.teacher} | recipe.get("export", {})}
     yield _timed("corpus", lambda: make_corpus(run, corpus, None, processes=1).record["counts"])
     yield _timed("features", lambda: make_features(run, processes=1).record["counts"])
-    yield _timed("train tokenizer", lambda: train(run, recipe, "tokenizer"))
+    for name in ("tokenizer", "speaker"):
+        yield _timed(f"train {name}", lambda name=name: train(run, recipe, name))
     yield _timed("encode", lambda: encode(run, processes=1).record["counts"])
+    yield _timed("embed", lambda: embed(run, processes=1).record["counts"])
     yield _timed("spelling", lambda: make_spelling(run, None, processes=1).record["counts"])
     for name in ("vocoder", "flow", "lm"):
         yield _timed(f"train {name}", lambda name=name: train(run, recipe, name))

@@ -40,7 +40,10 @@ class Objective(nn.Module):
         return {"main": list(self.parameters())}
 
     def gather(self, data: Dataset, indices: list[int], rng: torch.Generator, training: bool) -> list[dict[str, Any]]:
-        """The items that `collate` gets for a batch; an objective that wants others beside them takes them here."""
+        """
+        The items that `collate` gets for a batch. An objective that wants others beside them takes them here, with what `collate` is to
+        tell them by; they count neither in the batch's size nor in epochs. `rng` is then `collate`'s.
+        """
         return [data[i] for i in indices]
 
     def collate(self, items: list[dict[str, Any]], rng: torch.Generator, training: bool) -> dict[str, Any]:
@@ -92,7 +95,7 @@ class TrainSettings:
     keep_last: int = 2
     patience: int = 0  # validations without a new best before an early stop; 0: never
     seed: int = 0
-    bf16: bool = False
+    bf16: bool = False  # where the device has it
     threads: int = 1
     loaders: int = 0  # processes that read ahead; 0 reads in the loop
     log_every: int = 20
@@ -146,7 +149,8 @@ class Trainer:
         return torch.Generator(self.device).manual_seed(seed_of(self.settings.seed, *seed))
 
     def _autocast(self):
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16)
+        able = self.device.type != "cuda" or torch.cuda.is_bf16_supported()
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16 and able)
 
     @torch.enable_grad()
     def _step(self, batches: list[dict[str, Any]]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from ..checkpoint import Model, trainable
@@ -31,13 +32,13 @@ BEFORE = 100.0
 
 @dataclass
 class VocoderSettings:
-    """`[vocoder]` of a recipe. The weights are upstream's (45 : 1 : 4) over 45, so that clipping has a natural scale."""
+    """`[vocoder]` of a recipe. Mel, discriminators and their features weigh as upstream's (45 : 1 : 4), over 45 for the sake of clipping."""
 
     base: int = 96
     f0_width: int = 96
     crop: int = 32  # mel frames
-    lead: int = 1_000_000  # updates in which the source has the recording's pitch and phase; then it has the predicted pitch, as upstream
-    others: int = 12  # utterances beside those of the batch that the pitch predictor learns from: it needs more of them, and costs little
+    lead: int = 1_000_000  # updates in which the source has the recording's pitch and phase, before it has the predicted pitch; 0: never, as upstream
+    others: int = 12  # utterances beside those of the batch that the pitch predictor learns from; upstream: 0
     spectral_weight: float = 0.5
     mel_weight: float = 1.0
     f0_weight: float = 0.01  # of the distance in Hz
@@ -89,16 +90,16 @@ class VocoderObjective(Objective):
         return self.settings.crop if meta["frames"] >= self.settings.crop else 0
 
     def gather(self, data: Dataset, indices: list[int], rng: torch.Generator, training: bool) -> list[dict[str, Any]]:
-        """Those that are heard as crops, and others of which only the pitch is learned."""
+        """Those that are heard as crops, and others without audio, of which only the pitch is learned."""
         others = torch.randint(len(data), (self.settings.others if training else 0,), generator=rng).tolist()
-        return [*(data[i] for i in indices), *(data[i] | {"other": True} for i in others)]
+        return [*(data[i] for i in indices), *(data.item(data.meta(i), ["mel", "f0"]) for i in others)]
 
     def collate(self, items: list[dict[str, Any]], rng: torch.Generator, training: bool) -> dict[str, Tensor]:
         """mel [B, M, 80], f0 [B, M], audio [B, N]: a random crop of each; whole_mel [C, T, 80], whole_f0 [C, T] of all, -1 behind their ends."""
         crop, hop = self.settings.crop, self.generator.config.samples_per_frame
         rows: dict[str, list[Tensor]] = {"mel": [], "f0": [], "audio": []}
         for item in items:
-            if "other" in item:
+            if "audio" not in item:
                 continue
             start = int(torch.randint(0, len(item["mel"]) - crop + 1, (), generator=rng))
             rows["mel"].append(item["mel"][start : start + crop])
@@ -108,7 +109,8 @@ class VocoderObjective(Objective):
         return {name: torch.stack(values) for name, values in rows.items()} | whole
 
     def led(self, update: int) -> bool:
-        return update < self.settings.lead
+        """A validation is led throughout if the training ever is, so that its scores can be compared."""
+        return update < self.settings.lead or not self.training and self.settings.lead > 0
 
     def speak(self, batch: dict[str, Tensor], rng: torch.Generator, update: int) -> Tensor:
         """-> samples [B, N]; nothing reaches the pitch predictor through the source (upstream: no_grad)."""
@@ -118,7 +120,9 @@ class VocoderObjective(Objective):
             if self.led(update):
                 source = hift.m_source(batch["f0"], noise, led_sines(hift.config, batch["f0"], batch["audio"]))
             else:
-                source = hift.m_source(hift.f0(mel).detach(), noise)
+                with torch.no_grad():
+                    f0 = hift.f0(mel)
+                source = hift.m_source(f0, noise)
         return hift.decode(mel, source)
 
     def pitch(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -126,9 +130,11 @@ class VocoderObjective(Objective):
         with torch.autocast(batch["mel"].device.type, enabled=False):
             predicted = self.generator.f0(batch["whole_mel"])
         true, least = batch["whole_f0"], self.generator.config.voiced_threshold
-        off, frames, voiced = (predicted - true).abs(), true >= 0, true > least
+        reach = self.generator.config.f0_layers  # frames so near the end of an utterance hear what is behind it in the batch
+        frames = F.pad(true, (0, reach), value=-1.0)[:, reach:] >= 0
+        off, voiced = (predicted - true).abs(), frames & (true > least)
         mean = lambda values, where: (values * where).sum() / where.sum().clamp(min=1)
-        wrong = ((predicted > least) != voiced).float()
+        wrong = ((predicted > least) != (true > least)).float()
         return {"f0": mean(off, frames), "voiced_f0": mean(off, voiced), "voicing": mean(wrong, frames)}
 
     def adversarial(self, update: int) -> bool:
@@ -159,7 +165,7 @@ class VocoderObjective(Objective):
             loss = loss + s.adversarial_weight * adversarial + s.matching_weight * matching
             numbers |= {"adversarial": adversarial, "matching": matching}
         if not self.training:
-            numbers["rank"] = near + (0.0 if self.adversarial(update) else BEFORE)
+            numbers["rank"] = near + s.f0_weight * pitch["f0"] + (0.0 if self.adversarial(update) else BEFORE)
             # Near 0, it draws harmonics and noise from the mel alone, frame by frame, and buzzes.
             without = self.generator.decode(batch["mel"], torch.zeros_like(real))
             numbers["source"] = (fake - without).square().mean().sqrt() / fake.square().mean().sqrt().clamp(min=1e-9)
