@@ -153,8 +153,7 @@ class VocoderObjective(Objective):
         fake, real = batch.pop("made") if against else self.speak(batch, rng, update), batch["audio"]
         spectral, mel = self.spectral(fake, real)
         pitch = self.pitch(batch)
-        near = s.spectral_weight * spectral + s.mel_weight * mel
-        loss = near + s.f0_weight * pitch["f0"]
+        loss = near = s.spectral_weight * spectral + s.mel_weight * mel + s.f0_weight * pitch["f0"]
         numbers = {"spectral": spectral, "mel": mel, **pitch}
         if self.led(update):
             wave = self.wave(fake, real)
@@ -165,7 +164,7 @@ class VocoderObjective(Objective):
             loss = loss + s.adversarial_weight * adversarial + s.matching_weight * matching
             numbers |= {"adversarial": adversarial, "matching": matching}
         if not self.training:
-            numbers["rank"] = near + s.f0_weight * pitch["f0"] + (0.0 if self.adversarial(update) else BEFORE)
+            numbers["rank"] = near + (0.0 if self.adversarial(update) else BEFORE)
             # Near 0, it draws harmonics and noise from the mel alone, frame by frame, and buzzes.
             without = self.generator.decode(batch["mel"], torch.zeros_like(real))
             numbers["source"] = (fake - without).square().mean().sqrt() / fake.square().mean().sqrt().clamp(min=1e-9)
