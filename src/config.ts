@@ -152,6 +152,20 @@ export interface MelConfig {
   readonly fMax: number | null;
 }
 
+/** Ways of speaking: what each makes of a voice stands in `voice.ts`. */
+export const MODES = ["sft", "zero-shot", "cross-lingual", "instruct"] as const;
+export type Mode = (typeof MODES)[number];
+
+/** What a model of little training can say. */
+export interface SpeaksConfig {
+  /** All characters of the texts that it learned from, as they are spoken: numbers in words. Others are folded to these or left out. */
+  readonly characters: string;
+  /** BCP 47. */
+  readonly languages: readonly string[];
+  /** Ways of speaking that it learned: without "instruct" it would read an instruction aloud. */
+  readonly modes: readonly Mode[];
+}
+
 export interface Config {
   readonly format: "cosyvoice-webgpu-1";
   readonly generation: "cosyvoice2";
@@ -162,6 +176,10 @@ export interface Config {
   readonly tokenMelRatio: number;
   /** Length of text that the model speaks in one piece, in text ids or Chinese characters (`splitParagraph`); else upstream's 80. */
   readonly segmentLength?: number;
+  /** Longest text that it speaks well in one piece, in the same units: longer sentences are cut; else upstream's 80. */
+  readonly segmentLimit?: number;
+  /** What it was trained to say; absent: everything. */
+  readonly speaks?: SpeaksConfig;
   readonly lm?: LmConfig;
   readonly flow?: FlowConfig;
   readonly vocoder?: VocoderConfig;

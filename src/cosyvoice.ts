@@ -133,7 +133,7 @@ export class CosyVoice {
     checkCancelled(options.signal, "speaking");
     checkRequest(text, options);
     const voice = this.voiceOf(options.voice);
-    const mode = modeOf(voice, options);
+    const mode = modeOf(voice, options, this.config.speaks?.modes);
     const preparing =
       typeof text === "string"
         ? prepare(text, voice, mode, options, this.reader)

@@ -11,12 +11,10 @@
  * (`CosyVoiceFrontEnd.frontend_*` upstream.)
  */
 import type { VoiceEntry } from "./checkpoint/model.js";
-import type { Config, FlowConfig } from "./config.js";
+import { type Config, type FlowConfig, MODES, type Mode } from "./config.js";
 import { FileError, InputError } from "./errors.js";
 
-export const MODES = ["sft", "zero-shot", "cross-lingual", "instruct"] as const;
-
-export type Mode = (typeof MODES)[number];
+export { MODES, type Mode };
 
 /** What a recording leaves behind. */
 export interface VoicePrompt {
@@ -61,8 +59,16 @@ export interface ModeOptions {
   readonly instruct?: string;
 }
 
-/** The mode that is asked for, or the one that makes most of the voice. @throws InputError when voice and mode do not go together */
-export function modeOf({ name, prompt }: Voice, { mode, instruct }: ModeOptions): Mode {
+/**
+ * The mode that is asked for, or the one that makes most of the voice.
+ * @param learned the model's modes (`Config.speaks`); absent: all
+ * @throws InputError when voice, mode and model do not go together
+ */
+export function modeOf(
+  { name, prompt }: Voice,
+  { mode, instruct }: ModeOptions,
+  learned: readonly Mode[] = MODES,
+): Mode {
   const quoted = JSON.stringify(name);
   const spoken = prompt?.transcript !== undefined || prompt?.transcriptIds !== undefined;
   const best = instruct !== undefined ? "instruct" : !prompt ? "sft" : spoken ? "zero-shot" : "cross-lingual";
@@ -79,6 +85,11 @@ export function modeOf({ name, prompt }: Voice, { mode, instruct }: ModeOptions)
   }
   if (chosen === "instruct" && (instruct ?? "").trim() === "") {
     throw new InputError('mode instruct: there is no instruction; say how to speak, e.g. "Speak slowly and softly."');
+  }
+  if (!learned.includes(chosen)) {
+    throw new InputError(
+      `mode ${chosen}: this model was not trained for it${chosen === "instruct" ? " and would read the instruction aloud" : ""}; it has ${learned.join(", ")}; use one of these, or another model`,
+    );
   }
   if (chosen !== "instruct" && instruct !== undefined) {
     throw new InputError(`mode ${chosen} takes no instruction; leave out the mode, or the instruction`);

@@ -50,6 +50,13 @@ describe("what a mode takes of a voice", () => {
     expect(() => modeOf(voice, options)).toThrow(message);
   });
 
+  test("a mode that the model was not trained for is refused, with those it has", () => {
+    expect(() => modeOf(recorded, { instruct: "Slowly." }, ["sft", "cross-lingual"])).toThrow(
+      "mode instruct: this model was not trained for it and would read the instruction aloud; it has sft, cross-lingual",
+    );
+    expect(modeOf(recorded, {}, ["sft", "cross-lingual"])).toBe("cross-lingual");
+  });
+
   test("language model and flow get what the table says", () => {
     const given = (mode: Parameters<typeof promptedBy>[1]) => {
       const { promptTextIds, promptSpeechIds, promptToken, promptFeat } = promptedBy(spoken, mode, [7, 8], sizes);

@@ -11,6 +11,7 @@ import type {
   LmConfig,
   MelConfig,
   SpeakerConfig,
+  SpeaksConfig,
   SpeechTokenizerConfig,
   VocoderConfig,
 } from "../config.js";
@@ -71,6 +72,8 @@ export function buildConfig(sources: Sources): Config {
     tokenRate: yaml.int("token_frame_rate", 25, 1),
     tokenMelRatio: yaml.int("token_mel_ratio", 2, 1),
     ...(yaml.at("segment_length") !== undefined && { segmentLength: yaml.int("segment_length", 0, 1) }),
+    ...(yaml.at("segment_limit") !== undefined && { segmentLimit: yaml.int("segment_limit", 0, 1) }),
+    ...(yaml.at("speaks") !== undefined && { speaks: yaml.at("speaks") as SpeaksConfig }),
     ...(lm && blank && { lm: lmConfig(lm, yaml, blank) }),
     ...(flow && { flow: flowConfig(flow, yaml) }),
     ...(vocoder && { vocoder: vocoderConfig(vocoder, yaml) }),

@@ -57,6 +57,27 @@ export class Lookup {
     return value.map((_, i) => this.ints(`${path}.${i}`, most));
   }
 
+  /** A text of 1 to `most` characters. */
+  text(path: string, most: number): string {
+    const value = this.at(path);
+    if (typeof value !== "string" || value === "" || value.length > most) {
+      throw this.error(path, value, `a text of 1 to ${most} characters`);
+    }
+    return value;
+  }
+
+  /** A list of 1 to 64 of some texts, or of any of up to 64 characters. */
+  texts<Text extends string = string>(path: string, known?: readonly Text[]): Text[] {
+    const value = this.at(path);
+    const rule = `a list of ${known ? known.map((one) => JSON.stringify(one)).join(", ") : "1 to 64 texts"}`;
+    const fits = (item: unknown) =>
+      typeof item === "string" && item !== "" && item.length <= 64 && (known?.some((one) => one === item) ?? true);
+    if (!Array.isArray(value) || value.length < 1 || value.length > 64 || !value.every(fits)) {
+      throw this.error(path, value, rule);
+    }
+    return value as Text[];
+  }
+
   error(path: string, value: unknown, rule: string): FileError {
     return new FileError(
       `${this.name}: ${path} is ${JSON.stringify(value)?.slice(0, 80) ?? "missing"}, expected ${rule}`,

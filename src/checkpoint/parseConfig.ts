@@ -6,7 +6,9 @@ import {
   type FlowConfig,
   type LmConfig,
   type MelConfig,
+  MODES,
   type SpeakerConfig,
+  type SpeaksConfig,
   type SpeechTokenizerConfig,
   samplesPerFrame,
   type VocoderConfig,
@@ -25,6 +27,8 @@ type Schema = Readonly<Record<string, Kind>>;
 const LAYERS: Range = [0, 256];
 /** Kernels, dilations, up-sampling rates and the like. */
 const MAX_ITEM = 1024;
+/** More than any script has. */
+const MAX_CHARACTERS = 1 << 17;
 /** Values of the flow's noise table, 256 MiB: 80 bins for 4.6 hours. */
 const MAX_NOISE = 2 ** 26;
 
@@ -134,6 +138,8 @@ export function parseConfig(json: Lookup): Config {
     generation: "cosyvoice2",
     ...section(json, "", { sampleRate: [1, 384_000], tokenRate: [1, 1000], tokenMelRatio: [1, 64] }),
     ...(json.at("segmentLength") === undefined ? {} : section(json, "", { segmentLength: [1, 1000] })),
+    ...(json.at("segmentLimit") === undefined ? {} : section(json, "", { segmentLimit: [1, 1000] })),
+    ...(json.at("speaks") === undefined ? {} : { speaks: speaks(json) }),
     ...optional(json, "lm", LM),
     ...optional(json, "flow", FLOW),
     ...optional(json, "vocoder", VOCODER),
@@ -143,6 +149,14 @@ export function parseConfig(json: Lookup): Config {
   } as unknown as Config;
   checkRelations(config, json);
   return config;
+}
+
+function speaks(json: Lookup): SpeaksConfig {
+  return {
+    characters: json.text("speaks.characters", MAX_CHARACTERS),
+    languages: json.texts("speaks.languages"),
+    modes: json.texts("speaks.modes", MODES),
+  };
 }
 
 type Rule = readonly [holds: boolean, path: string, value: unknown, rule: string];

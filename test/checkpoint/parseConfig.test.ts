@@ -22,6 +22,21 @@ it("takes another length of segments", () => {
   expect(parseConfig(changed("segmentLength", 1)).segmentLength).toBe(1);
 });
 
+it("takes what a model says it can say, and nothing else there", () => {
+  const speaks = { characters: "abc", languages: ["en"], modes: ["sft"] };
+  expect(parseConfig(changed("speaks", speaks)).speaks).toEqual(speaks);
+  expect(parseConfig(changed("segmentLimit", 40)).segmentLimit).toBe(40);
+  for (const [path, value] of [
+    ["characters", ""],
+    ["characters", 7],
+    ["languages", []],
+    ["languages", ["x".repeat(65)]],
+    ["modes", ["sing"]],
+  ] as const)
+    expect(() => parseConfig(changed("speaks", { ...speaks, [path]: value }))).toThrow(`speaks.${path} is`);
+  expect(() => parseConfig(changed("speaks", { ...speaks, modes: ["sing"] }))).toThrow('"instruct"');
+});
+
 it("takes a vocoder with one residual block for each stage", () => {
   const vocoder = { ...TINY.vocoder, resKernels: [3], resDilations: [[1, 3]] };
   expect(parseConfig(changed("vocoder", vocoder)).vocoder).toEqual(vocoder);
@@ -51,6 +66,7 @@ describe("numbers that would never end", () => {
     ["sampleRate", 2 ** 24],
     ["tokenMelRatio", 2 ** 20],
     ["segmentLength", 0],
+    ["segmentLimit", 0],
   ])("%s of %j are refused", (path, value) => {
     const parse = () => parseConfig(changed(path, value));
     expect(parse).toThrow(FileError);
