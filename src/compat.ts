@@ -10,6 +10,8 @@
  * | silence around a recording      | cut off, and a short one appended                 | left                               |
  * | a tag as [quick_breath]         | reaches the model as one id, even beside numbers  | may be read: "quick underscore …"  |
  * | before the least length         | no stop id is drawn                               | all but the first may be           |
+ * | a text                          | is read sentence by sentence, by rules of our own | is read whole by its grammars:     |
+ * |                                 | around the grammars, and cut where it is too long | "No." is "number", 2 m two minutes |
  * | the end of streamed text        | every row is fed once, and all the prompt's       | one twice, some of the prompt not  |
  *
  * (`CosyVoiceFrontEnd.frontend_instruct2`, `add_zero_shot_spk`, `frontend_vc` and `Qwen2LM.inference_wrapper` upstream.)
@@ -25,6 +27,7 @@ const WAYS = [
   "conversionPromptCut",
   "recordingTrimmed",
   "tagsKept",
+  "textRead",
   "everyStopMasked",
   "streamedTextWhole",
 ] as const;

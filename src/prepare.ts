@@ -4,12 +4,14 @@ import type { Config } from "./config.js";
 import { type ConvertOptions, MAX_CHARACTERS, type SpeakOptions } from "./speech.js";
 import { type IncomingSegment, incomingSegments } from "./text/incoming.js";
 import { normalize, type TextNormalizer } from "./text/normalize.js";
+import { OfficialReader, type Reading, SentenceReader } from "./text/read.js";
+import type { Language } from "./text/split.js";
 import { keepingTags } from "./text/tags.js";
-import { prepareText, type Segment } from "./text/text.js";
+import { prepareText, type ReadOptions, type ReadText, readText, readTranscript, type Segment } from "./text/text.js";
 import type { Tokenizer } from "./text/tokenizer.js";
 import type { Wetext } from "./text/wetext/wetext.js";
 import { END_OF_PROMPT, type Mode, type Prompted, promptedBy, type Voice } from "./voice.js";
-import { foreignTokens, tooMuchText, unlikelyTranscript } from "./warnings.js";
+import { foreignTokens, instructionInTranscript, tooMuchText, unlikelyTranscript } from "./warnings.js";
 
 export interface Prepared<Segments = readonly Segment[]> {
   readonly segments: Segments;
@@ -22,11 +24,14 @@ export interface Prepared<Segments = readonly Segment[]> {
 /** What reads text. */
 export interface Reader {
   readonly tokenizer: Tokenizer;
-  readonly wetext: Pick<Wetext, "normalizerFor">;
-  readonly config: Pick<Config, "lm" | "mel" | "tokenMelRatio" | "segmentLength">;
+  readonly wetext: Pick<Wetext, "normalizerFor" | "normalizerOf">;
+  readonly config: Pick<Config, "lm" | "mel" | "tokenMelRatio" | "segmentLength" | "segmentLimit" | "speaks">;
   /** Of the model's speech tokenizer, where it has one (`codebookOf`). */
   readonly codebook?: string | undefined;
 }
+
+/** How a text is to be read. */
+export type ReadingWays = Pick<SpeakOptions, "normalizer" | "compat">;
 
 /** @throws InputError for a text that holds nothing to speak */
 export async function prepare(
@@ -36,15 +41,24 @@ export async function prepare(
   options: SpeakOptions,
   reader: Reader,
 ): Promise<Prepared> {
-  const { tokenizer } = reader;
-  const { segmentLength } = reader.config;
-  const segments = prepareText(text, {
-    tokenizer,
-    normalizer: await normalizerFor(text, options, reader),
-    segmentLength,
-  });
+  const { segments, warnings: unsaid } = await readSegments(text, options, reader);
   const { transcript, prompted, warnings } = await preparePrompt(voice, mode, options, reader);
-  return { segments, prompted, transcript, warnings };
+  return { segments, prompted, transcript, warnings: [...warnings, ...unsaid] };
+}
+
+/** The segments of a whole text. @throws InputError for a text that holds nothing to speak */
+export async function readSegments(text: string, ways: ReadingWays, reader: Reader): Promise<ReadText> {
+  if (waysOf(ways.compat).textRead) return readText(text, readOptions(ways, reader));
+  const { tokenizer, config } = reader;
+  const normalizer = await normalizerFor(text, ways, reader);
+  return { segments: prepareText(text, { tokenizer, normalizer, segmentLength: config.segmentLength }), warnings: [] };
+}
+
+/** The words of a recording, in one piece. */
+export async function readWords(transcript: string, ways: ReadingWays, reader: Reader): Promise<string> {
+  if (waysOf(ways.compat).textRead) return readTranscript(transcript, readOptions(ways, reader));
+  const normalizer = await normalizerFor(transcript, ways, reader);
+  return normalize(transcript, { tokenizer: reader.tokenizer, normalizer, split: false });
 }
 
 /** Nothing of the text is read before its segments are asked for; a warning may come with the last of them. */
@@ -57,15 +71,38 @@ export async function prepareStream(
 ): Promise<Prepared<AsyncIterable<IncomingSegment>>> {
   const { warnings, ...prompt } = await preparePrompt(voice, mode, options, reader);
   const all = [...warnings];
+  const { tokenizer, config } = reader;
   const segments = incomingSegments(text, {
-    tokenizer: reader.tokenizer,
-    normalizer: options.normalizer === "none" ? "none" : (sentence) => normalizerFor(sentence, options, reader),
+    tokenizer,
+    reading: readingOf(options, reader),
+    segmentLength: config.segmentLength,
+    segmentLimit: config.segmentLimit,
     maxCharacters: MAX_CHARACTERS,
-    segmentLength: reader.config.segmentLength,
     onTooMuch: () => all.push(tooMuchText(MAX_CHARACTERS)),
+    warn: (warning) => all.push(warning),
     ...(options.signal ? { signal: options.signal } : {}),
   });
   return { segments, ...prompt, warnings: all };
+}
+
+/** Who reads the sentences of a text that arrives bit by bit. */
+function readingOf(ways: ReadingWays, reader: Reader): Reading | "words" {
+  const { tokenizer, config } = reader;
+  const isOurs = waysOf(ways.compat).textRead;
+  // What a model cannot say is left out even where nothing else is rewritten.
+  if (ways.normalizer === "none" && !(isOurs && config.speaks)) return "words";
+  if (isOurs) return new SentenceReader(readOptions(ways, reader));
+  return new OfficialReader(async (sentence) => ({
+    tokenizer,
+    normalizer: await normalizerFor(sentence, ways, reader),
+    segmentLength: config.segmentLength,
+  }));
+}
+
+function readOptions({ normalizer }: ReadingWays, { tokenizer, wetext, config }: Reader): ReadOptions {
+  const { segmentLength, segmentLimit, speaks } = config;
+  const grammars = normalizer === "none" ? normalizer : (language: Language) => wetext.normalizerOf(language);
+  return { tokenizer, grammars, segmentLength, segmentLimit, abilities: speaks };
 }
 
 /** What stands before a text, whatever that will be. */
@@ -76,10 +113,11 @@ export async function preparePrompt(
   reader: Reader,
 ): Promise<Omit<Prepared, "segments">> {
   const { config } = reader;
-  const { words, ids } = await promptText(voice, mode, options, reader);
+  const { words, ids, warnings: marked } = await promptText(voice, mode, options, reader);
   const prompted = promptedBy(voice, mode, ids, config);
   const foreign = mode === "sft" ? [] : foreignTokens(voice, reader.codebook);
   if (mode !== "zero-shot" || !config.lm) return { transcript: "", prompted, warnings: foreign };
+  foreign.push(...(marked ?? []));
   const unlikely = unlikelyTranscript(voice.name, ids.length, prompted.promptToken.length, config.lm);
   return { transcript: words, prompted, warnings: [...foreign, ...unlikely] };
 }
@@ -101,7 +139,7 @@ async function promptText(
   mode: Mode,
   options: SpeakOptions,
   reader: Reader,
-): Promise<{ words: string; ids: readonly number[] }> {
+): Promise<{ words: string; ids: readonly number[]; warnings?: readonly string[] }> {
   const { instruct, compat } = options;
   const { tokenizer } = reader;
   const ways = waysOf(compat);
@@ -118,16 +156,27 @@ async function promptText(
   }
   if (mode !== "zero-shot") return { words: "", ids: [] };
   if (kept && !ways.keptTranscriptNormalized) return asWritten();
-  const written = transcript();
-  const normalizer = await normalizerFor(written, options, reader);
-  const words = normalize(written, { tokenizer, normalizer, split: false });
-  return { words, ids: tokenizer.encode(words) };
+  const { spoken, warnings } = ways.textRead
+    ? withoutInstruction(transcript())
+    : { spoken: transcript(), warnings: [] };
+  const words = await readWords(spoken, options, reader);
+  return { words, ids: tokenizer.encode(words), warnings };
 }
 
-/** Who reads the numbers of a text. */
-export async function normalizerFor(
+/** CosyVoice3 wants an instruction before a transcript; here its words would be taken for the recording's. */
+function withoutInstruction(transcript: string): { spoken: string; warnings: string[] } {
+  const end = transcript.lastIndexOf(END_OF_PROMPT);
+  if (end < 0) return { spoken: transcript, warnings: [] };
+  return {
+    spoken: transcript.slice(end + END_OF_PROMPT.length).trim(),
+    warnings: [instructionInTranscript(END_OF_PROMPT)],
+  };
+}
+
+/** Who reads the numbers of a text, or of one of its sentences, in the official way. */
+async function normalizerFor(
   text: string,
-  { normalizer, compat }: Pick<SpeakOptions, "normalizer" | "compat">,
+  { normalizer, compat }: ReadingWays,
   { tokenizer, wetext }: Pick<Reader, "tokenizer" | "wetext">,
 ): Promise<"none" | TextNormalizer> {
   if (normalizer === "none") return "none";

@@ -43,6 +43,11 @@ export function foreignTokens(
   ];
 }
 
+/** @param mark that ends an instruction */
+export function instructionInTranscript(mark: string): string {
+  return `the transcript holds ${mark}, as CosyVoice3 wants it; this model takes the words of the recording alone, so what stands before the mark was left out`;
+}
+
 export function tooMuchText(most: number): string {
   return `text: only the first ${most} characters of the stream were read; speak the rest in another call`;
 }

@@ -12,9 +12,8 @@ import { qwen2Files } from "./text/qwen2.js";
 const tokenizer = loadTokenizer(qwen2Files());
 const BINS = 4;
 const config = { mel: { bins: BINS }, tokenMelRatio: 2, lm: { minRatio: 2, maxRatio: 20 } } as Config;
-const wetext = {
-  normalizerFor: async () => (text: string) => text.replace("5", "five").replaceAll("_", " underscore "),
-};
+const grammar = async () => (text: string) => text.replace("5", "five").replaceAll("_", " underscore ");
+const wetext = { normalizerFor: grammar, normalizerOf: grammar };
 
 /** Tokens 0, 1, … and so many frames of mel. */
 const heard = (tokens: number, frames = 2 * tokens): VoicePrompt => ({
@@ -73,6 +72,22 @@ describe("where the official ways differ from ours", () => {
     };
     expect(lengths({})).toEqual([9, 18]);
     expect(lengths(official)).toEqual([10, 19]);
+  });
+
+  test("an instruction in a transcript, as CosyVoice3 wants it, is left out of it", async () => {
+    const marked = voice({ ...heard(30), transcript: "You are helpful.<|endofprompt|>I am Anna." });
+    expect(await spokenBefore(marked)).toBe("I am Anna.");
+    expect((await prepared("Hello there.", marked)).warnings).toContainEqual(
+      expect.stringContaining("the transcript holds <|endofprompt|>, as CosyVoice3 wants it"),
+    );
+    expect(await spokenBefore(marked, official)).toBe("You are helpful.<|endofprompt|>I am Anna.");
+  });
+
+  test("a text is read with our rules, or as it is", async () => {
+    const segments = async (options: SpeakOptions) => (await prepared("No. 5\nGo", fresh, options)).segments;
+    expect((await segments({})).map(({ text }) => text)).toEqual(["Number five. Go."]);
+    expect((await segments(official)).map(({ text }) => text)).toEqual(["No. five\nGo."]);
+    expect((await segments({ normalizer: "none" })).map(({ text }) => text)).toEqual(["No. five. Go."]);
   });
 
   test("a tag reaches the model as one id", async () => {

@@ -2,19 +2,21 @@
 import type { Command } from "commander";
 import { openFolder, openGrammars } from "#platform";
 import { openModel } from "../checkpoint/model.js";
-import { normalizerFor } from "../prepare.js";
-import { normalize } from "../text/normalize.js";
-import { prepareText, requireWords, type Segment } from "../text/text.js";
+import type { Compat } from "../compat.js";
+import { readSegments, readWords } from "../prepare.js";
+import { type ReadText, requireWords } from "../text/text.js";
 import { Wetext } from "../text/wetext/wetext.js";
 import { tokenizerOf } from "../tokenizerOf.js";
 import { modelFolder } from "./boxedModel.js";
-import { example, modelOption, type NormalizerName, normalizeOption } from "./options.js";
+import { compatOption, example, modelOption, type NormalizerName, normalizeOption } from "./options.js";
+import { warn } from "./output.js";
 import { textOf } from "./textInput.js";
 
 interface Options {
   readonly textFile?: string;
   readonly model?: string;
   readonly normalize: NormalizerName;
+  readonly compat?: Compat;
   readonly prompt?: boolean;
   readonly json?: boolean;
 }
@@ -29,6 +31,7 @@ export function registerNormalize(program: Command): void {
     .argument("[text]", "the text; without it --text-file or stdin is read")
     .option("--text-file <file>", "read the text from a file")
     .addOption(normalizeOption())
+    .addOption(compatOption())
     .addOption(modelOption("the model whose tokenizer gives the ids"))
     .option("--prompt", "treat it as the transcript of a recording: in one piece, without a final stop of its own")
     .option("--json", "print one line of JSON")
@@ -41,26 +44,30 @@ export function registerNormalize(program: Command): void {
     )
     .action(async (text: string | undefined, options: Options, command: Command) => {
       const written = await textOf(text, options.textFile, command);
-      const segments = await segmentsOf(written, options);
+      const { segments, warnings } = await readAs(written, options);
       const { normalize: normalizer } = options;
+      warn(warnings);
       process.stdout.write(
         options.json
-          ? `${JSON.stringify({ text: written, normalizer, segments })}\n`
+          ? `${JSON.stringify({ text: written, normalizer, segments, warnings })}\n`
           : segments.map(({ text, ids }) => `${text}\n  ${ids.join(" ")}\n`).join(""),
       );
     });
 }
 
-async function segmentsOf(text: string, options: Options): Promise<Segment[]> {
+async function readAs(
+  text: string,
+  { normalize: normalizer, compat, prompt, model: named }: Options,
+): Promise<ReadText> {
   requireWords(text);
-  const model = await openModel(await openFolder(modelFolder(options.model)));
+  const model = await openModel(await openFolder(modelFolder(named)));
   try {
     const tokenizer = await tokenizerOf(model);
-    const reader = { tokenizer, wetext: new Wetext(openGrammars) };
-    const normalizer = await normalizerFor(text, { normalizer: options.normalize }, reader);
-    if (!options.prompt) return prepareText(text, { tokenizer, normalizer, segmentLength: model.config.segmentLength });
-    const whole = normalize(text, { tokenizer, normalizer, split: false });
-    return [{ text: whole, ids: tokenizer.encode(whole) }];
+    const reader = { tokenizer, wetext: new Wetext(openGrammars), config: model.config };
+    const ways = { normalizer, ...(compat ? { compat } : {}) };
+    if (!prompt) return await readSegments(text, ways, reader);
+    const words = await readWords(text, ways, reader);
+    return { segments: [{ text: words, ids: tokenizer.encode(words) }], warnings: [] };
   } finally {
     await model.close();
   }

@@ -3,9 +3,11 @@
  * changes nothing.
  */
 import { CancelledError, checkCancelled, InputError } from "../errors.js";
-import { HAN, normalize, type TextNormalizer } from "./normalize.js";
+import type { Reading, Spoken } from "./read.js";
+import { ended, type SegmentOptions, SentenceSplitter } from "./segments.js";
+import { MOST_CHARACTERS, nextCut, SentenceCutter } from "./sentences.js";
 import { ENOUGH, SEGMENT_LENGTH } from "./split.js";
-import type { Tokenizer } from "./tokenizer.js";
+import { blankBetween, longSentences } from "./text.js";
 import { LETTERS_AFTER_UNICODE_16 } from "./unicode.js";
 
 /** A segment whose ids come as its text does. */
@@ -18,19 +20,18 @@ export interface IncomingSegment {
   readonly ids: AsyncIterable<number>;
 }
 
-export interface IncomingOptions {
-  readonly tokenizer: Tokenizer;
+export interface IncomingOptions extends SegmentOptions {
   /**
-   * What reads numbers, dates and units of a sentence. With "none" nothing is rewritten and words are handed on one by one, as
-   * upstream does with what it is given; else whole sentences are.
+   * Reads sentence after sentence. "words": nothing is rewritten, and words are handed on one by one, as upstream does with what it is
+   * given.
    */
-  readonly normalizer: "none" | ((sentence: string) => Promise<"none" | TextNormalizer>);
+  readonly reading: Reading | "words";
   /** Characters of the whole text, at most; what comes after them is left unread. */
   readonly maxCharacters: number;
   /** Called when more came than that. What was spoken by then is too dear to be thrown away with an error. */
   readonly onTooMuch?: () => void;
-  /** Ids of a segment (`Config.segmentLength`): it ends with the sentence that has three quarters of it. Default: upstream's 80. */
-  readonly segmentLength?: number | undefined;
+  /** Told with the last segment what of the text cannot be said, or not well. */
+  readonly warn?: (warning: string) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -39,6 +40,8 @@ interface Piece {
   readonly text: string;
   /** A segment that has more ids than this ends with it. */
   readonly enough: number;
+  /** It is given to the model as it is, even where a segment ends with it. */
+  readonly raw: boolean;
 }
 
 /**
@@ -47,25 +50,8 @@ interface Piece {
  */
 const LONG = 240;
 
-/** Characters after which a sentence is cut though its end has not come. */
-const MOST = 300;
-
-const CLOSING = "\"'”’」』）)\\]】》";
-
-/**
- * Ends of sentences. An ASCII mark needs a blank behind it ("3.5", "a.m."), a Chinese one anything but more of its kind; the end of a
- * line always counts. A run of marks is tried from its first one only: from each, a long run would take its length squared.
- */
-const SENTENCE_END = new RegExp(
-  `(?<![.?!。？！])(?:[.?!。？！]+[${CLOSING}]*(?=\\s)|[.?!]*[。？！][.?!。？！]*[${CLOSING}]*(?=[^.?!。？！${CLOSING}]))|[\\r\\n]`,
-  "u",
-);
-
-/**
- * Ends of sentences of other scripts. Whoever reads a whole text does not cut at them, so they count only where a sentence must be cut
- * somewhere.
- */
-const OTHER_END = new RegExp(`[।؟…]+[${CLOSING}]*(?=\\s)`, "gu");
+/** Characters of what was handed on that decide whether a mark behind them ends a sentence. */
+const LEAD = 40;
 
 /** Where the tokenizer always cuts: behind a letter or digit, before a blank or a mark that no contraction and no tag begins with. */
 const WORD_END = new RegExp(`(?<=(?![${LETTERS_AFTER_UNICODE_16}])[\\p{L}\\p{N}])(?=[ ,.;:?!，。、；：？！])`, "u");
@@ -83,12 +69,14 @@ export async function* incomingSegments(
   options: IncomingOptions,
 ): AsyncGenerator<IncomingSegment, void> {
   const clock: Clock = { waitedMs: 0 };
-  const readings = readPieces(cutPieces(chunksOf(text, options, clock), options), options);
-  const next = async (): Promise<Reading | undefined> => (await readings.next()).value ?? undefined;
+  const chunks = chunksOf(text, options, clock);
+  const { reading } = options;
+  const pieces = reading === "words" ? wordPieces(chunks, options) : sentencePieces(chunks, reading, options);
+  const next = async (): Promise<Piece | undefined> => (await pieces.next()).value ?? undefined;
   try {
-    for (let first = await next(); first; first = await next()) yield new Growing(first, next, clock);
+    for (let first = await next(); first; first = await next()) yield new Growing(first, next, options, clock);
   } finally {
-    await readings.return();
+    await pieces.return();
   }
 }
 
@@ -98,8 +86,9 @@ class Growing implements IncomingSegment {
   readonly ids: AsyncIterable<number>;
 
   constructor(
-    first: Reading,
-    next: () => Promise<Reading | undefined>,
+    first: Piece,
+    next: () => Promise<Piece | undefined>,
+    private readonly options: IncomingOptions,
     private readonly clock: Clock,
   ) {
     this.ids = this.read(first, next);
@@ -109,12 +98,20 @@ class Growing implements IncomingSegment {
     return this.clock.waitedMs;
   }
 
-  private async *read(first: Reading, next: () => Promise<Reading | undefined>): AsyncGenerator<number, void> {
-    for (let reading: Reading | undefined = first; reading; reading = await next()) {
-      this.text += reading.text;
-      this.textTokens += reading.ids.length;
-      yield* reading.ids;
-      if (this.textTokens > reading.enough) return;
+  private async *read(first: Piece, next: () => Promise<Piece | undefined>): AsyncGenerator<number, void> {
+    const { tokenizer } = this.options;
+    for (let piece: Piece | undefined = first; piece; piece = await next()) {
+      const { enough, raw } = piece;
+      let text = piece.text;
+      let ids = tokenizer.encode(text);
+      if (!raw && this.textTokens + ids.length > enough) {
+        text = ended(text);
+        ids = tokenizer.encode(text);
+      }
+      this.text += text;
+      this.textTokens += ids.length;
+      yield* ids;
+      if (this.textTokens > enough) return;
     }
   }
 }
@@ -123,43 +120,52 @@ interface Clock {
   waitedMs: number;
 }
 
-interface Reading extends Piece {
-  readonly ids: readonly number[];
-}
-
-/** What of the pieces is spoken, as ids. */
-async function* readPieces(
-  pieces: AsyncIterable<Piece>,
-  { tokenizer, normalizer, segmentLength }: IncomingOptions,
-): AsyncGenerator<Reading, void> {
-  let begun = false;
-  for await (const { text, enough } of pieces) {
-    // What stands before the first word would only be noise.
-    begun ||= WORD.test(text);
-    if (!begun) continue;
-    const spoken =
-      normalizer === "none"
-        ? [text]
-        : normalize(text, { tokenizer, normalizer: await normalizer(text), split: true, segmentLength });
-    // The normaliser strips what it is given; between sentences of one text stands a blank, but for Chinese ones.
-    const blank = /^\s/.test(text) && !/^\s/.test(spoken[0] ?? "") && !HAN.test(text) ? " " : "";
-    for (const [index, part] of spoken.entries()) {
-      const whole = index === 0 ? blank + part : part;
-      const ids = tokenizer.encode(whole);
-      if (ids.length > 0) yield { text: whole, ids, enough };
-    }
-  }
-}
-
-/** Sentences, and without a normaliser their words as soon as they are whole. */
-async function* cutPieces(
+/** Sentence by sentence, each read as in a whole text. */
+async function* sentencePieces(
   chunks: AsyncIterable<string>,
-  { normalizer, segmentLength = SEGMENT_LENGTH }: IncomingOptions,
+  reading: Reading,
+  options: IncomingOptions,
+): AsyncGenerator<Piece, void> {
+  const enough = ENOUGH * (options.segmentLength ?? SEGMENT_LENGTH);
+  const cutter = new SentenceCutter();
+  const splitter = new SentenceSplitter(options);
+  let before: Spoken | undefined;
+  const piecesOf = function* (all: readonly Spoken[]): Generator<Piece> {
+    for (const spoken of all) {
+      for (const [index, part] of splitter.split(spoken).entries()) {
+        yield { text: index === 0 ? blankBetween(before, spoken) + part : part, enough, raw: false };
+      }
+      before = spoken;
+    }
+  };
+  for await (const chunk of chunks) {
+    for (const sentence of cutter.push(chunk)) yield* piecesOf(await reading.read(sentence));
+  }
+  for (const sentence of cutter.end()) yield* piecesOf(await reading.read(sentence));
+  yield* piecesOf(await reading.end());
+  const warnings = [...reading.warnings(), ...longSentences(splitter.uncut)];
+  if (before === undefined && warnings.length > 0) {
+    throw new InputError(`text: nothing of it can be spoken: ${warnings[0]}`);
+  }
+  for (const warning of warnings) options.warn?.(warning);
+}
+
+/** Words as soon as they are whole. */
+async function* wordPieces(
+  chunks: AsyncIterable<string>,
+  { segmentLength = SEGMENT_LENGTH }: IncomingOptions,
 ): AsyncGenerator<Piece, void> {
   const sentenceEnough = ENOUGH * segmentLength;
   let held = "";
+  let lead = "";
+  let begun = false;
   /** What stands for blanks and line ends at this place; undefined inside of a line. */
   let lineStart: string | undefined = "";
+  const pieceOf = function* (text: string, enough: number): Generator<Piece> {
+    // What stands before the first word would only be noise.
+    begun ||= WORD.test(text);
+    if (begun && text !== "") yield { text, enough, raw: true };
+  };
   for await (const chunk of chunks) {
     held += chunk;
     for (;;) {
@@ -169,48 +175,30 @@ async function* cutPieces(
         held = lineStart + held;
         lineStart = undefined;
       }
-      const cut = nextCut(held, normalizer === "none");
+      const cut = nextWord(held, lead);
       if (!cut) break;
       const text = held.slice(0, cut.at).trimEnd();
       held = held.slice(cut.at);
       if (/^[\r\n]/.test(held)) lineStart = " ";
+      lead = cut.ends ? "" : (lead + text).slice(-LEAD);
       // A word with a mark behind it is not the last: the sentence's end is about to come.
-      const enough = cut.ends ? sentenceEnough : MARK.test(held) ? Number.POSITIVE_INFINITY : LONG;
-      if (text !== "") yield { text, enough };
+      yield* pieceOf(text, cut.ends ? sentenceEnough : MARK.test(held) ? Number.POSITIVE_INFINITY : LONG);
     }
   }
-  const rest = held.trimEnd();
-  if (rest !== "") yield { text: rest, enough: sentenceEnough };
+  yield* pieceOf(held.trimEnd(), sentenceEnough);
 }
 
-interface Cut {
-  readonly at: number;
-  readonly ends: boolean;
-}
-
-/** Where the text is cut next. It depends on nothing behind the cut and one character, so that how the text came changes nothing. */
-function nextCut(held: string, words: boolean): Cut | undefined {
+/** Where the next word ends, or the sentence, if that comes first. @param lead what came before in the sentence */
+function nextWord(held: string, lead: string): { readonly at: number; readonly ends: boolean } | undefined {
   // What is held may be long, and an end behind these would be too far.
-  const start = held.slice(0, MOST + 1);
-  const end = sentenceEnd(start) ?? Number.POSITIVE_INFINITY;
-  const word = (words ? WORD_END.exec(start)?.index : undefined) ?? Number.POSITIVE_INFINITY;
+  const start = held.slice(0, MOST_CHARACTERS + 1 - lead.length);
+  const context = (lead + start).trimStart();
+  const shift = context.length - start.length;
+  const sentence = nextCut(context, false, false);
+  const end = sentence && sentence.at > shift ? sentence.at - shift : Number.POSITIVE_INFINITY;
+  const word = WORD_END.exec(start)?.index ?? Number.POSITIVE_INFINITY;
   if (word < end) return { at: word, ends: false };
-  if (end <= MOST) return { at: end, ends: true };
-  return held.length > MOST ? forcedCut(held.slice(0, MOST)) : undefined;
-}
-
-function sentenceEnd(text: string): number | undefined {
-  const found = SENTENCE_END.exec(text);
-  return found ? found.index + (/[\r\n]/.test(found[0]) ? 0 : found[0].length) : undefined;
-}
-
-function forcedCut(text: string): Cut {
-  const other = [...text.matchAll(OTHER_END)].at(-1);
-  if (other) return { at: other.index + other[0].length, ends: true };
-  const blank = text.search(/\s\S*$/);
-  // Half a character is none.
-  const whole = /[\ud800-\udbff]$/.test(text) ? text.length - 1 : text.length;
-  return { at: blank > 0 ? blank : whole, ends: false };
+  return sentence && Number.isFinite(end) ? { at: end, ends: !sentence.forced } : undefined;
 }
 
 /** The text as it comes, in a race with the signal. */

@@ -36,13 +36,14 @@ export function normalize(text: string, options: NormalizeOptions & { readonly s
   const language: Language = HAN.test(stripped) ? "zh" : "en";
   const { normalizer = "none" } = options;
   const spoken = normalizer === "none" ? stripped : normalizer(stripped);
-  const normalized = language === "zh" ? chinese(spoken) : spellDigits(spoken);
+  const normalized = language === "zh" ? chineseMarks(spoken) : spellDigits(spoken);
   if (!options.split) return normalized;
   const segments = splitParagraph(normalized, language, options.tokenizer, options.segmentLength);
   return segments.filter((segment) => !ONLY_PUNCTUATION.test(segment));
 }
 
-function chinese(text: string): string {
+/** Marks and blanks of a Chinese text, as the official front end writes them. */
+export function chineseMarks(text: string): string {
   const replaced = dropBlanks(text.replaceAll("\n", ""))
     .replaceAll("²", "平方")
     .replaceAll("³", "立方")

@@ -9,7 +9,7 @@ export const SEGMENT_LENGTH = 80;
 /** A segment is closed before it passes its length, if it already has more than this share of it. */
 export const ENOUGH = 0.75;
 /** A rest shorter than this share joins the segment before it. */
-const REST = 0.25;
+export const REST = 0.25;
 
 /** No commas; `zh` has no ASCII colon. */
 const SENTENCE_ENDS: Record<Language, ReadonlySet<string>> = {
@@ -28,7 +28,7 @@ export function splitParagraph(
   tokenizer: Tokenizer,
   most = SEGMENT_LENGTH,
 ): string[] {
-  const extend = language === "zh" ? extendByCodePoints : extendByTokens(tokenizer);
+  const extend = lengthIn(language, tokenizer);
   const segments: string[] = [];
   let current = "";
   let length = NOTHING;
@@ -75,13 +75,18 @@ function sentences(text: string, language: Language): string[] {
 }
 
 /** Length of a growing text: `total` units, of which `settled` can no longer change, and the text that holds the others. */
-interface Length {
+export interface Length {
   readonly total: number;
   readonly settled: number;
   readonly tail: string;
 }
 
-const NOTHING: Length = { total: 0, settled: 0, tail: "" };
+export const NOTHING: Length = { total: 0, settled: 0, tail: "" };
+
+/** How a growing text is measured: code points of Chinese, ids of another. */
+export function lengthIn(language: Language, tokenizer: Tokenizer): (length: Length, sentence: string) => Length {
+  return language === "zh" ? extendByCodePoints : extendByTokens(tokenizer);
+}
 
 function extendByCodePoints(length: Length, sentence: string): Length {
   return { total: length.total + codePoints(sentence), settled: 0, tail: "" };

@@ -25,6 +25,11 @@ const VALUELESS_DIGITS =
 /** Maximal runs of characters for which Python's `str.isdigit` is true. Use with `replace`, which resets the position. */
 export const PYTHON_DIGITS = new RegExp(`[\\p{Nd}${VALUELESS_DIGITS}]+`, "gu");
 
+/** Python's `str.isdigit`. */
+export function isPythonDigits(text: string): boolean {
+  return text !== "" && text.replace(PYTHON_DIGITS, "") === "";
+}
+
 const DECIMAL = /^\p{Nd}$/u;
 
 /** Value of a decimal digit of any script, or undefined. Unicode encodes every set of ten in order from zero. */

@@ -6,7 +6,7 @@ import type { Folder } from "../../checkpoint/source.js";
 import { FileError } from "../../errors.js";
 import type { TextNormalizer } from "../normalize.js";
 import type { Language } from "../split.js";
-import { PYTHON_DIGITS, strip } from "../unicode.js";
+import { isPythonDigits, strip } from "../unicode.js";
 import type { Fst } from "./fst.js";
 import { readPackedFst } from "./packed.js";
 import { readInParts } from "./parts.js";
@@ -39,6 +39,15 @@ export class Wetext {
     return (again) => normalizeWith(grammars, language, strip(again));
   }
 
+  /**
+   * The normaliser of a language, whatever a text looks like.
+   * @throws FileError when its grammars cannot be read.
+   */
+  async normalizerOf(language: Language): Promise<TextNormalizer> {
+    const grammars = await this.grammars(language);
+    return (text) => normalizeWith(grammars, language, strip(text));
+  }
+
   private grammars(language: Language): Promise<Grammars> {
     const known = this.loaded.get(language);
     if (known !== undefined) return known;
@@ -52,7 +61,7 @@ export class Wetext {
 
 /** Whose grammars a stripped text needs; undefined where it is left alone. */
 function grammarFor(text: string): Language | undefined {
-  const isChinese = /[\u4e00-\u9fff]/.test(text) || (text !== "" && text.replace(PYTHON_DIGITS, "") === "");
+  const isChinese = /[\u4e00-\u9fff]/.test(text) || isPythonDigits(text);
   if (isChinese) return /\p{Nd}/u.test(text) ? "zh" : undefined;
   return text === "" ? undefined : "en";
 }
