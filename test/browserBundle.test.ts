@@ -8,21 +8,21 @@ import { beforeAll, expect, test } from "vitest";
 const root = fileURLToPath(new URL("..", import.meta.url));
 let result: BuildResult<{ metafile: true; write: false }>;
 
+const OPTIONS = {
+  entryPoints: [`${root}src/index.ts`] as string[],
+  absWorkingDir: root,
+  bundle: true,
+  // esbuild knows no Node built-in for this platform: importing one fails the build.
+  platform: "browser",
+  conditions: ["source", "browser"] as string[],
+  target: "es2023",
+  metafile: true,
+  write: false,
+  logLevel: "silent",
+} as const;
+
 beforeAll(async () => {
-  result = await build({
-    entryPoints: [`${root}src/index.ts`],
-    absWorkingDir: root,
-    bundle: true,
-    // esbuild knows no Node built-in for this platform: importing one fails the build.
-    platform: "browser",
-    conditions: ["source", "browser"],
-    format: "iife",
-    globalName: "cosyvoice",
-    target: "es2023",
-    metafile: true,
-    write: false,
-    logLevel: "silent",
-  });
+  result = await build({ ...OPTIONS, format: "iife", globalName: "cosyvoice" });
 });
 
 test("the browser entry bundles, and nothing in it is a Node built-in or Node's half of the platform", () => {
@@ -65,3 +65,19 @@ const PUBLIC_NAMES = [
   "decodeWav",
   "encodeWav",
 ];
+
+test("a page that opens a converted model loads no reader of official releases", async () => {
+  const { metafile } = await build({ ...OPTIONS, format: "esm", splitting: true, outdir: "out", minify: true });
+  const outputs = Object.entries(metafile.outputs);
+  const atOnce = new Set(outputs.filter(([, { entryPoint }]) => entryPoint === "src/index.ts").map(([path]) => path));
+  for (const path of atOnce) {
+    const imports = metafile.outputs[path]?.imports ?? [];
+    for (const { kind, path: other } of imports) if (kind === "import-statement") atOnce.add(other);
+  }
+  const inputs = (path: string) => Object.keys(metafile.outputs[path]?.inputs ?? {});
+  const official = /checkpoint\/(official|onnx|pickle|torch|zip)\.ts|node_modules\/(@zip\.js|protobufjs|long|yaml)\//;
+  expect([...atOnce].flatMap(inputs).filter((path) => official.test(path))).toEqual([]);
+  expect(outputs.flatMap(([path]) => inputs(path)).filter((path) => official.test(path)).length).toBeGreaterThan(50);
+  const bytes = [...atOnce].reduce((sum, path) => sum + (metafile.outputs[path]?.bytes ?? 0), 0);
+  expect(bytes).toBeLessThan(330_000);
+});

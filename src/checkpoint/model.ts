@@ -5,9 +5,9 @@ import { weightTable } from "../../weights/all.js";
 import { checkWeights } from "../../weights/table.js";
 import type { Component, Config } from "../config.js";
 import { FileError, InputError } from "../errors.js";
+import { lazily } from "../lazily.js";
 import { toInts } from "./dtype.js";
 import { MANIFEST, openModelFolder } from "./modelFolder.js";
-import { isOfficial, openOfficial } from "./official.js";
 import type { Parts } from "./parts.js";
 import { type Folder, readText } from "./source.js";
 import { TensorTable } from "./table.js";
@@ -95,6 +95,8 @@ export async function openModel(folder: Folder, options: OpenOptions = {}): Prom
     }
     return modelOf(folder, parts, options.dtype ?? parts.dtype);
   }
+  // Of a page's bundle the readers of torch, ONNX and yaml files are half; a converted model needs none of them.
+  const { isOfficial, openOfficial } = await lazily("the readers of official releases", () => import("./official.js"));
   if (!(await isOfficial(folder))) {
     throw new FileError(
       `${folder.name}: neither a converted model (no ${MANIFEST}; was its conversion cut short?) nor an official release of CosyVoice2`,
