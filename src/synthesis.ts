@@ -222,7 +222,7 @@ export class Synthesis {
   }
 
   /** Mel [M, melBins] → samples. @param firstSample where they will stand in the speech */
-  async samplesOf(mel: Float32Array, firstSample: number, options: SpeakOptions): Promise<Float32Array> {
+  async samplesOf(mel: Float32Array, firstSample: number, options: SpeakOptions): Promise<Float32Array<ArrayBuffer>> {
     const { seed = 0, sourceNoise = true, signal } = options;
     const input = { mel, seed, sourceNoise, firstSample, ...(signal ? { signal } : {}) };
     const { f0, samples } = await this.stages.vocoder.run(input);

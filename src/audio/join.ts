@@ -4,7 +4,7 @@
  * One signal from several pieces, one after the other, empty ones left out.
  * @param ramp samples over which each piece rises at its start and falls at its end where it meets another, so that no step is heard
  */
-export function joinSamples(pieces: readonly Float32Array[], ramp: number): Float32Array {
+export function joinSamples(pieces: readonly Float32Array[], ramp: number): Float32Array<ArrayBuffer> {
   const parts = pieces.filter((piece) => piece.length > 0);
   const out = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let start = 0;

@@ -57,11 +57,15 @@ function isWav(bytes: Uint8Array): boolean {
 }
 
 /**
+ * @param bytes a WAV file
  * @param name for messages
  * @returns the mean of the channels
  * @throws FileError when it is no WAV file, is cut short, holds a coding that is neither PCM nor float, or samples that are not finite
  */
-export function decodeWav(bytes: Uint8Array, name: string): Sound {
+export function decodeWav(
+  bytes: Uint8Array,
+  name = "the recording",
+): Sound & { readonly samples: Float32Array<ArrayBuffer> } {
   if (!isWav(bytes)) throw new FileError(`${name}: ${kindOf(bytes)}, only WAV is read; ${CONVERT_IT}`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const little = ascii(bytes, 0) !== "RIFX";

@@ -15,7 +15,7 @@ export type WavDepth = "16" | "32f";
  * @param sampleRate samples per second
  * @throws InputError for a sample that is not finite or a rate that is not a whole positive number
  */
-export function encodeWav(samples: Float32Array, sampleRate: number, depth: WavDepth = "16"): Uint8Array {
+export function encodeWav(samples: Float32Array, sampleRate: number, depth: WavDepth = "16"): Uint8Array<ArrayBuffer> {
   if (!Number.isInteger(sampleRate) || sampleRate <= 0) {
     throw new InputError(`sample rate ${sampleRate} is not a whole number above 0`);
   }
@@ -24,7 +24,8 @@ export function encodeWav(samples: Float32Array, sampleRate: number, depth: WavD
   const file = new WaveFile();
   if (depth === "32f") file.fromScratch(1, sampleRate, depth, samples);
   else file.fromScratch(1, sampleRate, depth, Int16Array.from(samples, toInt16));
-  return file.toBuffer();
+  // The library makes the buffer itself; its declarations are older than the distinction.
+  return file.toBuffer() as Uint8Array<ArrayBuffer>;
 }
 
 /** ±1 becomes ±32767, so that silence stays 0 and both signs are alike. */

@@ -170,7 +170,7 @@ export class Device {
     }
   }
 
-  async read(tensor: ResidentTensor): Promise<Float32Array> {
+  async read(tensor: ResidentTensor): Promise<Float32Array<ArrayBuffer>> {
     return new Float32Array(await this.readBytes(tensor.buffer, 0, byteLength(tensor)));
   }
 

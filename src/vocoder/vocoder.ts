@@ -35,7 +35,7 @@ export interface VocoderInput {
 
 export interface VocoderOutput {
   /** [M · samplesPerFrame], within ±audioLimit. */
-  readonly samples: Float32Array;
+  readonly samples: Float32Array<ArrayBuffer>;
   /** The source signal that was used, cache included: [M · samplesPerFrame]. */
   readonly source: Float32Array;
   /** Hz per frame [M]. */
@@ -136,7 +136,11 @@ export class Vocoder {
   }
 
   /** Mel [M, melBins] and source [M · samplesPerFrame] -> samples [M · samplesPerFrame]. */
-  async decode(mel: Float32Array | ResidentTensor, source: Float32Array, signal?: AbortSignal): Promise<Float32Array> {
+  async decode(
+    mel: Float32Array | ResidentTensor,
+    source: Float32Array,
+    signal?: AbortSignal,
+  ): Promise<Float32Array<ArrayBuffer>> {
     return this.withMel(mel, async (resident) => {
       const frames = dim(resident, 0);
       if (source.length !== frames * this.samplesPerFrame) {
