@@ -5,6 +5,7 @@
 
 import { halfToNumber, numberToHalf, toHalf } from "./checkpoint/dtype.js";
 import type { WeightDtype } from "./checkpoint/model.js";
+import { checkCancelled } from "./errors.js";
 import type { Device } from "./gpu/device.js";
 import { Graph } from "./gpu/graph.js";
 import { Program } from "./gpu/program.js";
@@ -32,14 +33,18 @@ const LIMIT = 2e-6;
 /** Halves that a careless conversion gets wrong: signed zero, the least and largest subnormal and normal values, odd last bits. */
 const HARD_HALVES = [0x0000, 0x8000, 0x0001, 0x03ff, 0x0400, 0x8401, 0x3555, 0x3c01, 0xbc01, 0x7bff, 0xfbff, 0x5a5a];
 
-/** Runs in about a second, most of it compiling. */
-export async function selfTest(device: Device): Promise<SelfTestResult[]> {
+/** Runs in about a second, most of it compiling. @throws CancelledError when the signal fires */
+export async function selfTest(device: Device, signal?: AbortSignal): Promise<SelfTestResult[]> {
   const results: SelfTestResult[] = [];
+  const add = async (name: string, dtype: WeightDtype, test: Case) => {
+    checkCancelled(signal, "the check of the GPU");
+    results.push(await check(device, name, dtype, test));
+  };
   for (const dtype of ["f32", "f16"] as const) {
-    results.push(await check(device, `linear, ${ROWS} rows, ${dtype} weights`, dtype, randomCase(dtype, ROWS)));
-    results.push(await check(device, `linear, one row, ${dtype} weights`, dtype, randomCase(dtype, 1)));
+    await add(`linear, ${ROWS} rows, ${dtype} weights`, dtype, randomCase(dtype, ROWS));
+    await add(`linear, one row, ${dtype} weights`, dtype, randomCase(dtype, 1));
   }
-  results.push(await check(device, "halves that are hard to read", "f16", halvesCase()));
+  await add("halves that are hard to read", "f16", halvesCase());
   return results;
 }
 

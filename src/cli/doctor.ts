@@ -1,11 +1,10 @@
 /** `cosyvoice doctor`: which GPUs there are, which one the engine takes, what it will do because of it, and whether it computes. */
 import type { Command } from "commander";
-import { findAdapter, listAdapters, openFolder } from "#platform";
+import { listAdapters, openFolder } from "#platform";
+import { checkGpu } from "../checkGpu.js";
 import { DeviceError } from "../errors.js";
 import { type AdapterReportData, reportAdapter } from "../gpu/adapterReport.js";
-import type { Capabilities } from "../gpu/capabilities.js";
-import { Device } from "../gpu/device.js";
-import { type SelfTestResult, selfTest } from "../selfTest.js";
+import type { SelfTestResult } from "../selfTest.js";
 import { type SoundCheck, soundCheck } from "../soundCheck.js";
 import { modelFolder } from "./boxedModel.js";
 import { loadModel, withProgress } from "./loadModel.js";
@@ -79,41 +78,19 @@ async function heard(report: Report, model: string, adapter: string | undefined)
 
 async function examine(wanted: string | undefined): Promise<Report> {
   const listed = await listAdapters();
-  const chosen = await findAdapter(wanted);
-  const report = reportAdapter(chosen);
-  const device = await Device.open(chosen);
-  try {
-    const results = await selfTest(device);
-    return {
-      node: process.version,
-      system: `${process.platform}-${process.arch}`,
-      adapters: listed.flatMap(({ found }) => (found ? [reportAdapter(found)] : [])),
-      refused: listed.flatMap(({ name, found, reason }) =>
-        found ? [] : [{ name, reason: reason ?? "no reason given" }],
-      ),
-      chosen: report,
-      choices: choices(device.capabilities),
-      selfTest: results,
-      passed: results.every(({ passed }) => passed),
-    };
-  } finally {
-    device.destroy();
-  }
-}
-
-function choices({ adapter, f16, maxBinding, maxBuffer }: Capabilities): Record<string, string> {
+  const { adapter, choices, tests, passed } = await checkGpu(wanted === undefined ? {} : { adapter: wanted });
   return {
-    "16-bit weights": f16 ? "read natively (shader-f16)" : "opened from pairs in 32 bits (no shader-f16)",
-    "matrices, convolutions, attention": adapter.software
-      ? "from registers, without workgroup memory: barriers are slow on a CPU"
-      : "in tiles of workgroup memory",
-    "tables larger than one binding": `bound in pieces of ${mebibytes(maxBinding)}`,
-    "largest buffer": mebibytes(maxBuffer),
+    node: process.version,
+    system: `${process.platform}-${process.arch}`,
+    adapters: listed.flatMap(({ found }) => (found ? [reportAdapter(found)] : [])),
+    refused: listed.flatMap(({ name, found, reason }) =>
+      found ? [] : [{ name, reason: reason ?? "no reason given" }],
+    ),
+    chosen: adapter,
+    choices,
+    selfTest: tests,
+    passed,
   };
-}
-
-function mebibytes(bytes: number): string {
-  return `${Math.floor(bytes / 2 ** 20)} MiB`;
 }
 
 function format(report: Report): string {
