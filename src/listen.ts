@@ -22,6 +22,11 @@ export interface ListenOptions {
   readonly signal?: AbortSignal;
 }
 
+/** The names of `ListenOptions`. */
+export const LISTEN_OPTIONS = {
+  ...{ name: true, transcript: true, trim: true, signal: true },
+} as const satisfies Record<keyof ListenOptions, true>;
+
 /** Longest source of voice conversion; it is tokenized window by window. */
 const MAX_SOURCE_SECONDS = 290;
 

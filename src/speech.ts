@@ -2,8 +2,9 @@
 import type { Compat } from "./compat.js";
 import { InputError } from "./errors.js";
 import type { Generated } from "./lm/generate.js";
+import { checkChoice, checkNames } from "./options.js";
 import { requireWords } from "./text/text.js";
-import type { Mode, Voice } from "./voice.js";
+import { MODES, type Mode, type Voice } from "./voice.js";
 
 /** How far work has come: `done` of `total` in some unit, and what is being done now. */
 export interface Progress {
@@ -63,7 +64,7 @@ export interface Speech {
   readonly voice: string;
   readonly mode: Mode | "vc";
   /** Mono, within ±1. */
-  readonly samples: Float32Array;
+  readonly samples: Float32Array<ArrayBuffer>;
   readonly sampleRate: number;
   /** Speech tokens of all segments. */
   readonly tokens: number;
@@ -91,8 +92,18 @@ export const MAX_CHARACTERS = 50_000;
 
 const SPEED = { least: 0.5, most: 2 };
 
+/** What each call takes; the compiler compares them with the interfaces. */
+const CONVERT_OPTIONS = {
+  ...{ voice: true, seed: true, sourceNoise: true, compat: true, signal: true, onProgress: true, name: true },
+} as const satisfies Record<keyof ConvertOptions, true>;
+const SPEAK_OPTIONS = {
+  ...{ voice: true, mode: true, instruct: true, seed: true, speed: true, normalizer: true, compat: true },
+  ...{ signal: true, onProgress: true, greedy: true, sourceNoise: true },
+} as const satisfies Record<keyof SpeakOptions, true>;
+
 /** What can be refused without a model. @throws InputError */
 export function checkRequest(text: string | AsyncIterable<string>, options: SpeakOptions): void {
+  checkNames("speak", options, SPEAK_OPTIONS);
   checkOptions(options);
   if (typeof text !== "string") return;
   // Code units are enough here: the exact count of characters is at most that.
@@ -104,8 +115,19 @@ export function checkRequest(text: string | AsyncIterable<string>, options: Spea
   requireWords(text);
 }
 
+/** What can be refused of a conversion without a model. @throws InputError */
+export function checkConversion(options: ConvertOptions): void {
+  checkNames("convert", options, CONVERT_OPTIONS);
+  checkOptions(options);
+}
+
+type Checked = Pick<SpeakOptions, "seed" | "speed" | "mode" | "normalizer" | "compat">;
+
 /** @throws InputError */
-export function checkOptions({ seed = 0, speed = 1 }: Pick<SpeakOptions, "seed" | "speed">): void {
+export function checkOptions({ seed = 0, speed = 1, mode, normalizer, compat }: Checked): void {
+  checkChoice("mode", mode, MODES);
+  checkChoice("normalizer", normalizer, ["wetext", "none"]);
+  checkChoice("compat", compat, ["official"]);
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw new InputError(`seed ${seed} is not a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`);
   }
