@@ -1,5 +1,6 @@
 /** The stages and the whole of one utterance: what a listener waits for, after a first run that builds the pipelines. */
-import { CosyVoice, type ModelSource } from "../src/cosyvoice.js";
+import { CosyVoice } from "../src/cosyvoice.js";
+import type { ModelSource } from "../src/modelSource.js";
 import type { Progress, Speech } from "../src/speech.js";
 
 export interface StageRow {

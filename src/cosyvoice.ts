@@ -1,5 +1,5 @@
 /** The model as an object: opened once, it speaks, listens and converts, one call after the other. */
-import { type FolderSource, findAdapter, openFolder, openGrammars } from "#platform";
+import { findAdapter, openFolder, openGrammars, packagedVoice } from "#platform";
 import type { Sound } from "./audio/readWav.js";
 import { type Model, openModel, type WeightDtype } from "./checkpoint/model.js";
 import { type OnRead, watchedModel } from "./checkpoint/watched.js";
@@ -9,12 +9,14 @@ import { checkCancelled, FileError, InputError } from "./errors.js";
 import { Flow } from "./flow/flow.js";
 import { type AdapterReportData, reportAdapter } from "./gpu/adapterReport.js";
 import { Device } from "./gpu/device.js";
-import { Listener, type ListenOptions } from "./listen.js";
+import { LISTEN_OPTIONS, Listener, type ListenOptions } from "./listen.js";
 import { LanguageModel } from "./lm/lm.js";
+import type { ModelSource } from "./modelSource.js";
+import { checkChoice, checkNames } from "./options.js";
 import { prepare, prepareConversion, prepareStream, type Reader } from "./prepare.js";
 import {
   type ConvertOptions,
-  checkOptions,
+  checkConversion,
   checkRequest,
   type Progress,
   type SpeakOptions,
@@ -27,9 +29,6 @@ import { Vocoder } from "./vocoder/vocoder.js";
 import { modeOf, type Voice, voiceOf } from "./voice.js";
 import { foreignTokens } from "./warnings.js";
 
-/** Where a model is: a folder's path in Node; its address or the files of a picked folder in a browser. */
-export type ModelSource = FolderSource;
-
 export interface LoadOptions {
   /** Name of a GPU adapter as `cosyvoice doctor` lists it. Default: the best there is. */
   readonly adapter?: string;
@@ -37,11 +36,15 @@ export interface LoadOptions {
   readonly dtype?: WeightDtype;
   /** The voice that speaks when a call names none; default the first. An unknown one is refused before the GPU is touched. */
   readonly voice?: string;
-  /** Where the grammars of the text normaliser lie, for a page whose bundler leaves them out: a copy of `weights/wetext`. */
+  /** Where the grammars of the text normaliser lie, instead of in the program: a copy of `weights/wetext`. */
   readonly grammars?: ModelSource;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
 }
+
+const LOAD_OPTIONS = {
+  ...{ adapter: true, dtype: true, voice: true, grammars: true, signal: true, onProgress: true },
+} as const satisfies Record<keyof LoadOptions, true>;
 
 /** Names of the model's parts, in the order in which sound is made. */
 const NEEDED = ["lm", "flow", "vocoder"] as const;
@@ -69,10 +72,13 @@ export class CosyVoice {
 
   /**
    * Opens a model folder, or an official release, and puts it on a GPU.
-   * @throws FileError for a bad folder, DeviceError without a usable GPU, CancelledError when the signal fires.
+   * @param source default: the English voice in this package; a page, which may go without those 15 MB, is asked to name it
+   * @throws InputError for a source or an option that cannot be used, FileError for a bad folder, DeviceError without a usable GPU, CancelledError when the signal fires.
    */
-  static async load(source: ModelSource, options: LoadOptions = {}): Promise<CosyVoice> {
+  static async load(source: ModelSource = packagedVoice(), options: LoadOptions = {}): Promise<CosyVoice> {
+    checkNames("load", options, LOAD_OPTIONS);
     const { adapter: name, dtype, voice, grammars, signal, onProgress } = options;
+    checkChoice("dtype", dtype, ["f32", "f16"]);
     const open = async () => openModel(await openFolder(source), dtype ? { dtype } : {});
     const model = await open();
     let device: Device | undefined;
@@ -147,9 +153,10 @@ export class CosyVoice {
 
   /**
    * Makes a voice of a recording of 3 to 10 seconds.
-   * @throws InputError for a recording that cannot be used, FileError when the model cannot hear
+   * @throws InputError for a recording or an option that cannot be used, FileError when the model cannot hear
    */
   async listen(sound: Sound, options: ListenOptions): Promise<Voice> {
+    checkNames("listen", options, LISTEN_OPTIONS);
     return this.inTurn(this.listener(), (listener) => listener.voice(sound, options));
   }
 
@@ -158,7 +165,7 @@ export class CosyVoice {
    * @throws InputError for a recording, voice or option that cannot be used, FileError when the model has no speech tokenizer
    */
   async convert(sound: Sound, options: ConvertOptions = {}): Promise<Speech> {
-    checkOptions(options);
+    checkConversion(options);
     const { name = "source", signal, onProgress } = options;
     const voice = this.voiceOf(options.voice);
     return this.inTurn(this.listener(), async (listener) => {

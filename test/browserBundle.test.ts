@@ -62,6 +62,7 @@ const PUBLIC_NAMES = [
   "FileError",
   "InputError",
   "InternalError",
+  "checkGpu",
   "decodeWav",
   "encodeWav",
 ];

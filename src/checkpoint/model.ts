@@ -99,7 +99,7 @@ export async function openModel(folder: Folder, options: OpenOptions = {}): Prom
   const { isOfficial, openOfficial } = await lazily("the readers of official releases", () => import("./official.js"));
   if (!(await isOfficial(folder))) {
     throw new FileError(
-      `${folder.name}: neither a converted model (no ${MANIFEST}; was its conversion cut short?) nor an official release of CosyVoice2`,
+      `${folder.name}: neither a converted model (no ${MANIFEST}; was its conversion cut short?) nor an official release of CosyVoice2${folder.hint ? `; ${folder.hint}` : ""}`,
     );
   }
   return modelOf(folder, await openOfficial(folder), options.dtype ?? "f32");

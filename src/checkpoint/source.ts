@@ -22,6 +22,8 @@ export interface RandomAccessFile {
 export interface Folder {
   /** For messages. */
   readonly name: string;
+  /** What may be wrong when nothing was found in it. */
+  readonly hint?: string | undefined;
   has(path: string): Promise<boolean>;
   /** @throws FileError when there is no such file. */
   open(path: string): Promise<RandomAccessFile>;

@@ -1,24 +1,38 @@
 /** The GPU as a browser sees it: `navigator.gpu`. The names match those of `node.ts`, so the core cannot tell them apart. */
 import type { Folder } from "../checkpoint/source.js";
-import { DeviceError } from "../errors.js";
+import { DeviceError, InputError } from "../errors.js";
 import type { FoundAdapter } from "../gpu/device.js";
-import { namedAddresses } from "./browserFiles.js";
+import { lazily } from "../lazily.js";
+import type { ModelSource } from "../modelSource.js";
+import { adapterName, UNKNOWN } from "./adapterName.js";
+import { fromBase64 } from "./base64.js";
+import { blobFile, foundFolder } from "./givenFiles.js";
 
-export { type FolderSource, openFolder } from "./browserFiles.js";
+export { openFolder } from "./browserFiles.js";
 
-/**
- * The grammars of the text normaliser, in this package. Spelled out in this form, bundlers find them and copy them; seen from the
- * compiled file.
- */
-const GRAMMARS: Readonly<Record<string, () => URL>> = {
-  "zh-tagger.packed": () => new URL("../../../weights/wetext/zh-tagger.packed", import.meta.url),
-  "zh-verbalizer.packed": () => new URL("../../../weights/wetext/zh-verbalizer.packed", import.meta.url),
-  "en-tagger.packed": () => new URL("../../../weights/wetext/en-tagger.packed", import.meta.url),
-  "en-verbalizer.packed": () => new URL("../../../weights/wetext/en-verbalizer.packed", import.meta.url),
+/** No page should carry 15 MB because it might be asked for no model in particular. @throws InputError */
+export function packagedVoice(): ModelSource {
+  throw new InputError(
+    'no model is given; for the voice in this package write: import { english } from "cosyvoice-webgpu/english", then CosyVoice.load(english)',
+  );
+}
+
+/** Modules, so that every bundler makes a file of each, and the page loads it when a text first needs it. */
+const GRAMMARS = {
+  zh: () => import("#grammars/zh"),
+  en: () => import("#grammars/en"),
 };
 
+const INSTEAD = 'or give the option "grammars" the address of a copy of node_modules/cosyvoice-webgpu/weights/wetext';
+
+/** The folder of the text normaliser's grammars, in this package. */
 export async function openGrammars(): Promise<Folder> {
-  return namedAddresses("the grammars of this package", GRAMMARS);
+  return foundFolder("the grammars of this package", async (path) => {
+    const [, language = "", part = ""] = /^(zh|en)-(tagger|verbalizer)\.packed$/.exec(path) ?? [];
+    if (language !== "zh" && language !== "en") return undefined;
+    const module = await lazily(`the grammars of this package (${language})`, GRAMMARS[language], INSTEAD);
+    return blobFile(new Blob([fromBase64(module[part as "tagger" | "verbalizer"])]), path);
+  });
 }
 
 declare const navigator: { readonly gpu?: GPU } | undefined;
@@ -28,13 +42,18 @@ export async function findAdapter(name?: string): Promise<FoundAdapter> {
   const gpu = typeof navigator === "undefined" ? undefined : navigator.gpu;
   if (!gpu) {
     throw new DeviceError(
-      "this browser has no WebGPU (navigator.gpu is missing); use a current Chrome, Edge, Safari or Firefox over https",
+      "this browser has no WebGPU (navigator.gpu is missing); use a current Chrome, Edge, Safari or Firefox over https (Firefox may need dom.webgpu.enabled in about:config)",
     );
   }
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) throw new DeviceError("the browser offers no WebGPU adapter; check chrome://gpu or its equal");
-  const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info;
-  const own = `${vendor} ${device || architecture}`.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+  const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
+  const own = adapterName(adapter.info);
+  if (name !== undefined && own === UNKNOWN) {
+    throw new DeviceError(
+      `this browser hides what GPU it has (its vendor, device and description are empty), so nobody can tell whether it is "${name}"; name no adapter`,
+    );
+  }
   if (name !== undefined && !own.includes(name.toLowerCase())) {
     throw new DeviceError(`the browser's GPU adapter is "${own}", not "${name}"; a page cannot choose another`);
   }

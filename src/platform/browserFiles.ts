@@ -1,106 +1,76 @@
 /**
- * Files in a browser: `File`s that the user picked, or addresses read piece by piece with HTTP ranges (as a whole where the
- * server has none). The names match those of `nodeFiles.ts`.
+ * Files in a browser: addresses read piece by piece with HTTP ranges (as a whole where the server has none), and what a person picked
+ * or dropped. The names match those of `nodeFiles.ts`.
  */
 import { checkedPath, type Folder, type RandomAccessFile } from "../checkpoint/source.js";
-import { FileError } from "../errors.js";
+import { FileError, InputError } from "../errors.js";
+import type { ModelSource } from "../modelSource.js";
+import { fromBase64 } from "./base64.js";
+import { blobFile, givenFolder } from "./givenFiles.js";
 
 declare const location: { readonly href: string } | undefined;
 
-/** A file of a picked folder knows its path there; the folder's own name comes first. */
-type PickedFile = File & { readonly webkitRelativePath?: string };
-
-/** A model folder: its address, or the files of a picked folder (`<input webkitdirectory>`). */
-export type FolderSource = string | URL | readonly File[];
-
 /** @throws FileError when an address cannot be read. */
 export function openFile(source: string | URL | File): Promise<RandomAccessFile> {
-  return source instanceof File
-    ? Promise.resolve(blobFile(source, source.name))
-    : openAddress(new URL(source, baseAddress()));
+  return source instanceof File ? Promise.resolve(blobFile(source, source.name)) : openAddress(addressOf(source));
 }
 
-export function openFolder(source: FolderSource): Promise<Folder> {
-  return Promise.resolve(
-    typeof source === "string" || source instanceof URL ? addressFolder(source) : pickedFolder(source),
-  );
+const OTHERS =
+  "the address of a model folder, the files of a picked folder (<input webkitdirectory>) or dropped ones, a FileSystemDirectoryHandle " +
+  'or FileSystemDirectoryEntry, or files by their paths, as those of the voice in this package: import { english } from "cosyvoice-webgpu/english"';
+
+/** @throws InputError for anything that is no folder. */
+export async function openFolder(source: ModelSource): Promise<Folder> {
+  return typeof source === "string" || source instanceof URL
+    ? addressFolder(source)
+    : givenFolder(source, openAddress, OTHERS);
 }
 
 function baseAddress(): string | undefined {
   return typeof location === "undefined" ? undefined : location.href;
 }
 
-/** A blob in memory or on disk, as the browser keeps it. */
-export function blobFile(blob: Blob, name: string): RandomAccessFile {
-  return {
-    name,
-    size: blob.size,
-    async read(offset, length) {
-      if (!(offset >= 0 && length >= 0) || offset + length > blob.size) {
-        throw new FileError(`${name}: bytes ${offset} .. ${offset + length} were asked for, it has ${blob.size}`);
-      }
-      const bytes = new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer());
-      if (bytes.length !== length)
-        throw new FileError(`${name}: ended at ${offset + bytes.length}; was it changed while being read?`);
-      return bytes;
-    },
-    close: async () => undefined,
-  };
-}
-
-function pickedFolder(files: readonly PickedFile[]): Folder {
-  const parts = (file: PickedFile | undefined) => (file?.webkitRelativePath ?? "").split("/");
-  const name = parts(files[0])[0] || "the picked folder";
-  const byPath = new Map(files.map((file) => [parts(file).slice(1).join("/") || file.name, file]));
-  return {
-    name,
-    has: async (path) => byPath.has(checkedPath(path, name)),
-    async open(path) {
-      const file = byPath.get(checkedPath(path, name));
-      if (!file) throw new FileError(`${name}/${path}: no such file`);
-      return blobFile(file, `${name}/${path}`);
-    },
-  };
-}
-
 function addressFolder(source: string | URL): Folder {
-  const base = new URL(source, baseAddress());
+  const base = addressOf(source);
   if (!base.pathname.endsWith("/")) base.pathname += "/";
   const address = (path: string) =>
     new URL(checkedPath(path, base.href).split("/").map(encodeURIComponent).join("/"), base);
+  let pages = false;
   return {
     name: base.href,
     async has(path) {
       const response = await request(address(path), { method: "HEAD" });
-      return response.ok;
+      pages ||= isPage(response);
+      return response.ok && !isPage(response);
+    },
+    get hint() {
+      return pages
+        ? "its server answers with a web page where it has no file; is this the model's address?"
+        : undefined;
     },
     open: async (path) => openAddress(address(path)),
   };
 }
 
-/** A folder whose few files lie at addresses of their own. */
-export function namedAddresses(name: string, files: Readonly<Record<string, () => URL>>): Folder {
-  return {
-    name,
-    has: async (path) => Object.hasOwn(files, path),
-    async open(path) {
-      const address = Object.hasOwn(files, path) ? files[path] : undefined;
-      if (!address) throw new FileError(`${name}: there is no ${path}`);
-      let url: URL;
-      try {
-        url = address();
-      } catch (error) {
-        throw new FileError(`${name}: a bundle without import.meta.url cannot find ${path}; give their address`, {
-          cause: error,
-        });
-      }
-      return openAddress(url);
-    },
-  };
+/** @throws InputError for an address that no page can read */
+function addressOf(source: string | URL): URL {
+  let address: URL;
+  try {
+    address = new URL(source, baseAddress());
+  } catch (error) {
+    throw new InputError(`${source}: not an address; give one that begins with https://`, { cause: error });
+  }
+  if (address.protocol === "file:") {
+    throw new InputError(
+      `${address.href}: a page cannot read file: addresses; serve the folder over http, or let its files be picked (<input webkitdirectory>)`,
+    );
+  }
+  return address;
 }
 
 /** Asks for the first byte: a server that knows ranges answers 206 and tells the size, another sends everything. */
 async function openAddress(address: URL): Promise<RandomAccessFile> {
+  if (address.protocol === "data:") return blobFile(dataOf(address), `${address.href.slice(0, 40)}...`);
   const response = await requestOk(address, { headers: { Range: "bytes=0-0" } });
   if (response.status !== 206) return blobFile(await response.blob(), address.href);
   await response.arrayBuffer();
@@ -130,17 +100,45 @@ async function openAddress(address: URL): Promise<RandomAccessFile> {
 
 async function requestOk(address: URL, init: RequestInit): Promise<Response> {
   const response = await request(address, init);
-  if (response.ok) return response;
+  if (response.ok && !isPage(response)) return response;
   await response.body?.cancel();
-  throw new FileError(`${address.href}: the server answers ${response.status} ${response.statusText}`);
+  const answer = response.ok
+    ? "the server answers with a web page, as many do where they have no such file"
+    : `the server answers ${response.status} ${response.statusText}`;
+  throw new FileError(`${address.href}: ${answer}${wayOut(address)}`);
+}
+
+/** No file of a model or grammar is HTML: it is what servers of one-page sites answer to every unknown address. */
+function isPage(response: Response): boolean {
+  return response.headers.get("Content-Type")?.startsWith("text/html") ?? false;
+}
+
+/** For files of this package, which a bundler should have copied. */
+function wayOut({ pathname }: URL): string {
+  return /\/weights\/english\//.test(pathname)
+    ? '; the bundler left the voice out: serve a copy of node_modules/cosyvoice-webgpu/weights/english and give CosyVoice.load its address (Vite 7 in development needs optimizeDeps: { exclude: ["cosyvoice-webgpu/english"] })'
+    : "";
 }
 
 async function request(address: URL, init: RequestInit): Promise<Response> {
   try {
     return await fetch(address, init);
   } catch (error) {
-    throw new FileError(`${address.href}: not reachable (${error instanceof Error ? error.message : error})`, {
-      cause: error,
-    });
+    const here = baseAddress();
+    const foreign =
+      here !== undefined && new URL(here).origin !== address.origin
+        ? `: it is down, or does not allow pages of ${new URL(here).origin} (Access-Control-Allow-Origin)`
+        : "";
+    throw new FileError(
+      `${address.href}: not reachable (${error instanceof Error ? error.message : error})${foreign}`,
+      { cause: error },
+    );
   }
+}
+
+/** The content of a data: address, which bundlers make of small files; a page's policy may forbid to fetch it. */
+function dataOf({ href }: URL): Blob {
+  const comma = href.indexOf(",");
+  const body = decodeURIComponent(href.slice(comma + 1));
+  return new Blob([href.slice(0, comma).endsWith(";base64") ? fromBase64(body) : body]);
 }

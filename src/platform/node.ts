@@ -10,25 +10,42 @@ import { create, globals } from "webgpu";
 import type { Folder } from "../checkpoint/source.js";
 import { DeviceError, InputError } from "../errors.js";
 import type { FoundAdapter } from "../gpu/device.js";
-import type { FolderSource } from "./browserFiles.js";
-import { openFolder as openPath } from "./nodeFiles.js";
+import type { ModelSource } from "../modelSource.js";
+import { adapterName } from "./adapterName.js";
+import { givenFolder } from "./givenFiles.js";
+import { openFile, openFolder as openPath } from "./nodeFiles.js";
 import { bundledDriver } from "./swiftshader.js";
 
 Object.assign(globalThis, globals);
 
-export type { FolderSource } from "./browserFiles.js";
+const OTHERS =
+  "the path of a model folder or its file: address (an address of the web is for pages: download the folder first), or files by their paths";
 
-/** A folder by its path or file: address. @throws FileError when there is none. */
-export function openFolder(source: FolderSource): Promise<Folder> {
+/** A folder by its path or file: address, or of files that the program holds. @throws FileError when there is none. */
+export async function openFolder(source: ModelSource): Promise<Folder> {
+  if (source instanceof URL || (typeof source === "string" && /^(https?|file):/.test(source)))
+    return openPath(pathOf(source));
   if (typeof source === "string") return openPath(source);
-  if (source instanceof URL && source.protocol === "file:") return openPath(fileURLToPath(source));
-  throw new InputError("in Node a folder is named by its path");
+  return givenFolder(source, (address) => openFile(pathOf(address)), OTHERS);
+}
+
+function pathOf(address: string | URL): string {
+  const url = new URL(address);
+  if (url.protocol !== "file:")
+    throw new InputError(`a model cannot be opened from ${url.href} in Node; give ${OTHERS}`);
+  return fileURLToPath(url);
+}
+
+const root = () => dirname(createRequire(import.meta.url).resolve("cosyvoice-webgpu/package.json"));
+
+/** The English voice in this package. */
+export function packagedVoice(): string {
+  return join(root(), "weights", "english");
 }
 
 /** The folder of the text normaliser's grammars, in this package. */
 export function openGrammars(): Promise<Folder> {
-  const root = dirname(createRequire(import.meta.url).resolve("cosyvoice-webgpu/package.json"));
-  return openPath(join(root, "weights", "wetext"));
+  return openPath(join(root(), "weights", "wetext"));
 }
 
 /** Where Linux keeps the manifests of Vulkan drivers. */
@@ -147,8 +164,7 @@ function request(
       adapter.info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe/i.test(`${device} ${description}`);
     if (kind === "hardware" && software) return "only software drivers are installed";
     instances.set(key, gpu);
-    const own = `${vendor} ${device || architecture || description}`.toLowerCase().replace(/[^a-z0-9]+/g, "-");
-    const name = kind === "hardware" ? own.replace(/^-|-$/g, "") : kind;
+    const name = kind === "hardware" ? adapterName(adapter.info) : kind;
     return { adapter, description: { name, vendor, architecture, description: description || device, software } };
   });
 }

@@ -1,40 +1,47 @@
-/** The browser's half of the text grammars: the same files, fetched where they lie beside the compiled package. */
+/** The browser's half of the text grammars: modules that the build makes of the packed files, and where they can be had instead. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, test, vi } from "vitest";
-import { openGrammars } from "../../src/platform/browser.js";
-import { namedAddresses } from "../../src/platform/browserFiles.js";
+import { openFolder, openGrammars } from "../../src/platform/browser.js";
 import { Wetext } from "../../src/text/wetext/wetext.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-afterEach(() => vi.unstubAllGlobals());
-
-/** Serves what is asked for at its place in the package, without ranges. */
-function serve(): string[] {
-  const asked: string[] = [];
-  vi.stubGlobal("fetch", async (address: URL) => {
-    const name = address.pathname.split("/").slice(-3).join("/");
-    asked.push(name);
-    return new Response(readFileSync(root + name));
-  });
-  return asked;
-}
-
-test("a text fetches the grammars of its language, once", async () => {
-  const asked = serve();
-  const wetext = new Wetext(openGrammars);
-  expect((await wetext.normalizerFor("5个"))("5个")).toBe("五个");
-  await wetext.normalizerFor("6个");
-  expect(asked).toEqual(["weights/wetext/zh-tagger.packed", "weights/wetext/zh-verbalizer.packed"]);
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.doUnmock("#grammars/en");
+  vi.resetModules();
 });
 
-test("an address that a bundle lost, a missing file and an unknown one give one line each", async () => {
-  vi.stubGlobal("fetch", async () => new Response(null, { status: 404, statusText: "Not Found" }));
-  await expect(new Wetext(openGrammars).normalizerFor("five")).rejects.toThrow(
-    /en-tagger.packed: the server answers 404 Not Found; without this grammar, choose the normaliser "none"$/,
+test.each(["en-tagger", "en-verbalizer", "zh-tagger", "zh-verbalizer"])("%s holds the packed file", async (name) => {
+  const file = await (await openGrammars()).open(`${name}.packed`);
+  expect(Buffer.from(await file.read(0, file.size)).equals(readFileSync(`${root}weights/wetext/${name}.packed`))).toBe(
+    true,
   );
-  const folder = namedAddresses("the grammars", { lost: () => new URL("lost") });
-  await expect(folder.open("lost")).rejects.toThrow("a bundle without import.meta.url cannot find lost");
-  await expect(folder.open("toString")).rejects.toThrow("there is no toString");
-  expect([await folder.has("lost"), await folder.has("toString")]).toEqual([true, false]);
+});
+
+test("they read a text without any request, and there are no others", async () => {
+  vi.stubGlobal("fetch", () => Promise.reject(new Error("asked")));
+  const wetext = new Wetext(openGrammars);
+  expect((await wetext.normalizerFor("5个"))("5个")).toBe("五个");
+  expect((await wetext.normalizerFor("I paid 23."))("I paid 23.")).toBe("I paid twenty three.");
+  const folder = await openGrammars();
+  expect([await folder.has("fr-tagger.packed"), await folder.has("toString")]).toEqual([false, false]);
+});
+
+test("a module that the server lacks gives one line with both ways out", async () => {
+  vi.doMock("#grammars/en", () => {
+    throw new TypeError("Failed to fetch dynamically imported module");
+  });
+  await expect(new Wetext(openGrammars).normalizerFor("five")).rejects.toThrow(
+    /^the grammars of this package \(en\) did not load \(.*\); every file that the bundler wrote must be on the server, or give the option "grammars" the address of a copy of node_modules\/cosyvoice-webgpu\/weights\/wetext; without this grammar, choose the normaliser "none"$/s,
+  );
+});
+
+test("a web page in the place of a grammar is named", async () => {
+  const headers = { "Content-Type": "text/html; charset=utf-8" };
+  vi.stubGlobal("fetch", async () => new Response("<!doctype html>", { headers }));
+  const wetext = new Wetext(() => openFolder("https://page.example/grammars"));
+  await expect(wetext.normalizerFor("five")).rejects.toThrow(
+    'https://page.example/grammars/en-tagger.packed: the server answers with a web page, as many do where they have no such file; without this grammar, choose the normaliser "none"',
+  );
 });
