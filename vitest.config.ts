@@ -2,7 +2,17 @@ import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** The files that take minutes on a machine without a GPU, the longest first. */
-const SLOW = ["english", "parity/parity", "textStream", "cosyvoice", "modes", "cli/batch", "cli/voice", "cli/bench"];
+const SLOW = [
+  "english",
+  "parity/parity",
+  "textStream",
+  "cosyvoice",
+  "modes",
+  "package/bundlers",
+  "cli/batch",
+  "cli/voice",
+  "cli/bench",
+];
 
 /** Begins with the slow files, so that none of them is left running alone at the end. */
 class SlowFirst extends BaseSequencer {
