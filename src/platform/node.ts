@@ -2,7 +2,6 @@
  * The GPU as Node sees it: Dawn from npm `webgpu`. Order of choice: a hardware GPU, a system software driver that Dawn accepts,
  * the software driver that comes with the package. With no GPU and no driver installed at all, the last one always works.
  */
-import { existsSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,6 +14,7 @@ import { adapterName } from "./adapterName.js";
 import { givenFolder } from "./givenFiles.js";
 import { openFile, openFolder as openPath } from "./nodeFiles.js";
 import { bundledDriver } from "./swiftshader.js";
+import { driverManifests, mayHaveDrivers } from "./vulkanDrivers.js";
 
 Object.assign(globalThis, globals);
 
@@ -48,9 +48,6 @@ export function openGrammars(): Promise<Folder> {
   return openPath(join(root(), "weights", "wetext"));
 }
 
-/** Where Linux keeps the manifests of Vulkan drivers. */
-const DRIVER_FOLDERS = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"];
-
 /** Dawn hides f16 on NVIDIA's Vulkan unless told otherwise; the self-test of `doctor` proves that it computes rightly. */
 const HARDWARE = ["enable-dawn-features=vulkan_enable_f16_on_nvidia"];
 
@@ -75,7 +72,7 @@ export interface AdapterSource {
 }
 
 const SOURCES: readonly AdapterSource[] = [
-  { name: "hardware", find: () => request("hardware"), more: moreHardware },
+  { name: "hardware", find: findHardware, more: moreHardware },
   { name: "lavapipe", find: findLavapipe },
   { name: "swiftshader", find: findSwiftShader },
 ];
@@ -187,14 +184,15 @@ async function moreHardware(best: FoundAdapter): Promise<FoundAdapter[]> {
   return [...found.values()].slice(1);
 }
 
+async function findHardware(): Promise<FoundAdapter | string> {
+  return mayHaveDrivers() ? request("hardware") : "no Vulkan driver is installed";
+}
+
 /** How the names of driver manifests call the processors that Node names. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "x86_64", ia32: "i686", arm64: "aarch64" };
 
 async function findLavapipe(): Promise<FoundAdapter | string> {
-  const folders = DRIVER_FOLDERS.filter((path) => existsSync(path));
-  const manifests = folders
-    .flatMap((path) => readdirSync(path).map((file) => join(path, file)))
-    .filter((path) => /lvp_icd.*\.json$/.test(path));
+  const manifests = driverManifests().filter((path) => /lvp_icd.*\.json$/.test(path));
   // A system for two kinds of processor has a driver for each: lvp_icd.i686.json beside lvp_icd.x86_64.json.
   const manifest =
     manifests.find((path) => path.endsWith(`lvp_icd.${ARCHITECTURES[process.arch]}.json`)) ??

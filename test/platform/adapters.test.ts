@@ -5,6 +5,8 @@ import { findAdapter, listAdapters } from "../../src/platform/node.js";
 const machine = vi.hoisted(() => ({
   gpus: [] as { vendor: string; device: string; software?: boolean }[],
   instances: 0,
+  /** Where the system keeps the manifests of its drivers. */
+  drivers: "/usr/share/vulkan/icd.d",
   /** Driver files the loader saw, with those it still saw a moment later. */
   seen: [] as [string | undefined, string | undefined][],
 }));
@@ -33,7 +35,7 @@ vi.mock("webgpu", () => ({
 vi.mock("../../src/platform/swiftshader.js", () => ({ bundledDriver: async () => ({ path: "/cache/vk_ss.json" }) }));
 vi.mock("node:fs", async (original) => ({
   ...(await original<typeof import("node:fs")>()),
-  existsSync: (path: string) => path === "/usr/share/vulkan/icd.d",
+  existsSync: (path: string) => path === machine.drivers,
   readdirSync: () => ["intel_icd.json", "lvp_icd.i686.json", "lvp_icd.aarch64.json", "lvp_icd.x86_64.json"],
 }));
 
@@ -45,6 +47,7 @@ beforeEach(() => {
     { vendor: "mesa", device: "llvmpipe", software: true },
   ];
   machine.seen = [];
+  machine.drivers = "/usr/share/vulkan/icd.d";
   vi.stubEnv("COSYVOICE_ADAPTER", "");
   vi.stubEnv("VK_DRIVER_FILES", undefined);
 });
@@ -92,4 +95,24 @@ test("requests at once do not see each other's driver, and share the instances",
   expect(machine.seen).toHaveLength(6);
   for (const [drivers, later] of machine.seen) expect(later).toBe(drivers);
   expect(process.env.VK_DRIVER_FILES).toBeUndefined();
+});
+
+test("where the system has no driver at all Dawn is not asked for one, since it would complain on stderr", async () => {
+  machine.drivers = "";
+  await expect(findAdapter("hardware")).rejects.toThrow(
+    'no GPU adapter is called "hardware" (hardware: no Vulkan driver is installed); run "cosyvoice doctor"',
+  );
+  expect(machine.seen).toEqual([]);
+  expect(await nameOf()).toBe("swiftshader");
+});
+
+test.each([
+  ["XDG_DATA_DIRS", "/snap/share:/app/share", "/app/share/vulkan/icd.d"],
+  ["XDG_CONFIG_HOME", "/home/anna/.settings", "/home/anna/.settings/vulkan/icd.d"],
+  ["VK_DRIVER_FILES", "/opt/gpu.json", ""],
+])("drivers that %s names are asked for", async (variable, value, folder) => {
+  machine.drivers = folder;
+  vi.stubEnv(variable, value);
+  await findAdapter("hardware").catch(() => undefined);
+  expect(machine.seen).toHaveLength(1);
 });
