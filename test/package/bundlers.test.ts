@@ -7,7 +7,7 @@ import * as vite8 from "vite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openBrowser } from "./browser.js";
 import { Consumers } from "./consumer.js";
-import { BUNDLERS, developmentUntold, PAGE } from "./sites.js";
+import { BUNDLERS, PAGE, type Site } from "./sites.js";
 
 const speaks = (source: string) => `
   const tts = await CosyVoice.load(${source});
@@ -19,6 +19,13 @@ const MAIN = `
   import { CosyVoice, checkGpu } from "cosyvoice-webgpu";
   import { english } from "cosyvoice-webgpu/english";
   window.speak = async () => { ${speaks("english")} };
+  window.read = async () => {
+    const tts = await CosyVoice.load(english);
+    const cancel = new AbortController();
+    // The first news of a call come when its text has been read.
+    const speaking = tts.speak("I paid 23.", { signal: cancel.signal, onProgress: () => cancel.abort() });
+    return speaking.then(({ stop }) => stop, ({ name }) => name);
+  };
   window.check = () => checkGpu();`;
 
 /** For a bundler that copies no files. */
@@ -62,34 +69,44 @@ test("Node speaks with the voice in the package and reads its number", () => {
   expect(expected).toMatchObject({ read: ["I paid twenty three."] });
 });
 
-test.each(Object.keys(BUNDLERS))("%s", async (name) => {
-  const main = name === "esbuild" ? MAIN_WITH_COPY : MAIN;
-  const folder = consumers.make(name.replaceAll(" ", "-"), { "index.html": PAGE, "main.js": main });
-  const site = await BUNDLERS[name]?.(folder);
-  if (!site) throw new Error(name);
+async function withSite<T>(name: keyof typeof BUNDLERS, main: string, use: (site: Site) => Promise<T>): Promise<void> {
+  const files = { "index.html": PAGE, "main.js": main };
+  const site = await BUNDLERS[name](consumers.make(name.replaceAll(" ", "-"), files));
   try {
-    expect(await withPage(site.url, (page) => page.evaluate("speak()"))).toEqual(expected);
-    if (name === "vite 8") {
-      const check = (await withPage(site.url, (page) => page.evaluate("check()"))) as { readonly passed: boolean };
-      expect(check).toMatchObject({ passed: true, adapter: { name: "google-swiftshader" } });
-    }
+    await use(site);
     expect(site.warnings).toEqual([]);
   } finally {
     await site.close();
   }
+}
+
+test.each<[keyof typeof BUNDLERS, string]>([
+  ["vite 8", MAIN],
+  ["vite 8 in development", MAIN],
+  ["vite 7 in development", MAIN],
+  ["esbuild", MAIN_WITH_COPY],
+])("a page of %s speaks a number as Node does", async (name, main) => {
+  await withSite(name, main, async ({ url }) => {
+    expect(await withPage(url, (page) => page.evaluate("speak()"))).toEqual(expected);
+  });
 });
 
-test("vite 7 in development, untold, leaves the voice behind and says what to write", async () => {
-  const folder = consumers.make("untold", { "index.html": PAGE, "main.js": MAIN });
-  const site = await developmentUntold(folder);
-  try {
-    const speaking = withPage(site.url, (page) => page.evaluate("speak()"));
-    await expect(speaking).rejects.toThrow(
+test.each(["vite 7", "webpack"] as const)("a page of %s loads the voice and reads a number", async (name) => {
+  await withSite(name, MAIN, async ({ url }) => {
+    expect(await withPage(url, (page) => page.evaluate("read()"))).toBe("CancelledError");
+    if (name === "webpack") {
+      const check = await withPage(url, (page) => page.evaluate("check()"));
+      expect(check).toMatchObject({ passed: true, adapter: { name: "google-swiftshader" } });
+    }
+  });
+});
+
+test("a page of vite 7 in development, untold, lacks the voice and says what to write", async () => {
+  await withSite("vite 7 in development, untold", MAIN, async ({ url }) => {
+    await expect(withPage(url, (page) => page.evaluate("speak()"))).rejects.toThrow(
       'the bundler left the voice out: serve a copy of node_modules/cosyvoice-webgpu/weights/english and give CosyVoice.load its address (Vite 7 in development needs optimizeDeps: { exclude: ["cosyvoice-webgpu/english"] })',
     );
-  } finally {
-    await site.close();
-  }
+  });
 });
 
 test("a page that does not name the voice in the package does not carry it", async () => {

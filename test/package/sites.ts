@@ -87,17 +87,15 @@ const withEsbuild: Bundler = async (folder) => {
 };
 
 /** Vite 7 in development moves code of a package away from the files beside it, unless it is told not to. */
-export const BUNDLERS: Readonly<Record<string, Bundler>> = {
+export const BUNDLERS = {
   "vite 8 in development": development(vite8),
   "vite 8": production(vite8),
   "vite 7 in development": development(VITE_7, ["cosyvoice-webgpu/english"]),
+  "vite 7 in development, untold": development(VITE_7),
   "vite 7": production(VITE_7),
   webpack: withWebpack,
   esbuild: withEsbuild,
-};
-
-/** Vite 7 in development without that. */
-export const developmentUntold = development(VITE_7);
+} as const satisfies Readonly<Record<string, Bundler>>;
 
 export const PAGE = '<!doctype html><meta charset="utf-8"><script type="module" src="./main.js"></script>';
 
