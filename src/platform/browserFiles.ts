@@ -6,6 +6,7 @@ import { checkedPath, type Folder, type RandomAccessFile } from "../checkpoint/s
 import { FileError, InputError } from "../errors.js";
 import type { ModelSource } from "../modelSource.js";
 import { fromBase64 } from "./base64.js";
+import { FIRST_BLOCK, inBlocks } from "./blocks.js";
 import { blobFile, givenFolder } from "./givenFiles.js";
 
 declare const location: { readonly href: string } | undefined;
@@ -68,15 +69,17 @@ function addressOf(source: string | URL): URL {
   return address;
 }
 
-/** Asks for the first byte: a server that knows ranges answers 206 and tells the size, another sends everything. */
+/** Asks for the first block: a server that knows ranges answers 206 and tells the size, another sends everything. */
 async function openAddress(address: URL): Promise<RandomAccessFile> {
   if (address.protocol === "data:") return blobFile(dataOf(address), `${address.href.slice(0, 40)}...`);
-  const response = await requestOk(address, { headers: { Range: "bytes=0-0" } });
+  const response = await requestOk(address, { headers: { Range: `bytes=0-${FIRST_BLOCK - 1}` } });
   if (response.status !== 206) return blobFile(await response.blob(), address.href);
-  await response.arrayBuffer();
+  const first = new Uint8Array(await response.arrayBuffer());
   const size = Number(/\/(\d+)$/.exec(response.headers.get("Content-Range") ?? "")?.[1]);
-  // Another origin's server shows this header only if it says so (Access-Control-Expose-Headers), and the byte alone is no file.
-  if (!Number.isSafeInteger(size)) return blobFile(await (await requestOk(address, {})).blob(), address.href);
+  // Another origin's server shows this header only if it says so (Access-Control-Expose-Headers), and a part alone is no file.
+  if (!Number.isSafeInteger(size) || first.length !== Math.min(FIRST_BLOCK, size))
+    return blobFile(await (await requestOk(address, {})).blob(), address.href);
+  const blocks = inBlocks(size, first, (offset, length) => requestRange(address, size, offset, length));
   return {
     name: address.href,
     size,
@@ -84,18 +87,22 @@ async function openAddress(address: URL): Promise<RandomAccessFile> {
       if (!(offset >= 0 && length >= 0) || offset + length > size) {
         throw new FileError(`${address.href}: bytes ${offset} .. ${offset + length} were asked for, it has ${size}`);
       }
-      if (length === 0) return new Uint8Array(0);
-      const part = await request(address, { headers: { Range: `bytes=${offset}-${offset + length - 1}` } });
-      const bytes = part.status === 206 ? new Uint8Array(await part.arrayBuffer()) : new Uint8Array(0);
-      if (bytes.length !== length || !part.headers.get("Content-Range")?.endsWith(`/${size}`)) {
-        throw new FileError(
-          `${address.href}: bytes ${offset} .. ${offset + length} did not come (status ${part.status}); was it changed?`,
-        );
-      }
-      return bytes;
+      return blocks.read(offset, length);
     },
-    close: async () => undefined,
+    close: async () => blocks.clear(),
   };
+}
+
+/** Exactly these bytes of a file of this size. */
+async function requestRange(address: URL, size: number, offset: number, length: number): Promise<Uint8Array> {
+  const part = await request(address, { headers: { Range: `bytes=${offset}-${offset + length - 1}` } });
+  const bytes = part.status === 206 ? new Uint8Array(await part.arrayBuffer()) : new Uint8Array(0);
+  if (bytes.length !== length || !part.headers.get("Content-Range")?.endsWith(`/${size}`)) {
+    throw new FileError(
+      `${address.href}: bytes ${offset} .. ${offset + length} did not come (status ${part.status}); was it changed?`,
+    );
+  }
+  return bytes;
 }
 
 async function requestOk(address: URL, init: RequestInit): Promise<Response> {
