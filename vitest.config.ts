@@ -26,8 +26,8 @@ class SlowFirst extends BaseSequencer {
 }
 
 export default defineConfig({
-  resolve: { conditions: ["source"] },
-  ssr: { resolve: { conditions: ["source"] } },
+  resolve: { conditions: ["cosyvoice-source"] },
+  ssr: { resolve: { conditions: ["cosyvoice-source"] } },
   test: {
     include: ["test/**/*.test.ts"],
     pool: "forks",

@@ -14,7 +14,7 @@ const OPTIONS = {
   bundle: true,
   // esbuild knows no Node built-in for this platform: importing one fails the build.
   platform: "browser",
-  conditions: ["source", "browser"] as string[],
+  conditions: ["cosyvoice-source", "browser"] as string[],
   target: "es2023",
   metafile: true,
   write: false,

@@ -71,7 +71,7 @@ const withWebpack: Bundler = async (folder) => {
   );
 };
 
-/** It copies no files: the page has a copy of the voice, as README says. */
+/** It copies no files: the page has a copy of the voice, as docs/pages.md says. */
 const withEsbuild: Bundler = async (folder) => {
   const outdir = join(folder, "dist");
   const { errors, warnings } = await esbuild({
