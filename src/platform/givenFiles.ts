@@ -77,7 +77,11 @@ function describe(value: unknown): string {
 export function foundFolder(name: string, find: (path: string) => Promise<RandomAccessFile | undefined>): Folder {
   return {
     name,
-    has: async (path) => (await find(checkedPath(path, name))) !== undefined,
+    async has(path) {
+      const file = await find(checkedPath(path, name));
+      await file?.close();
+      return file !== undefined;
+    },
     async open(path) {
       const file = await find(checkedPath(path, name));
       if (!file) throw new FileError(`${name}/${path}: no such file`);
@@ -150,8 +154,10 @@ function missing(error: unknown, name: string): undefined {
 }
 
 function folderByPath(files: FilesByPath, openAddress: (address: URL) => Promise<RandomAccessFile>): Folder {
-  return foundFolder("the given files", async (path) => {
+  const found = foundFolder("the given files", async (path) => {
     const file = Object.hasOwn(files, path) ? files[path] : undefined;
     return file instanceof URL ? openAddress(file) : file && blobFile(file, path);
   });
+  // What lies at an address need not be opened to know that it was given.
+  return { ...found, has: async (path) => Object.hasOwn(files, checkedPath(path, found.name)) };
 }

@@ -156,6 +156,7 @@ describe("files that a person gives", () => {
     const folder = await openFolder({ "a/b": new Blob([CONTENT]), c: new URL(`${base}/ranges/a b`) });
     expect(text(await (await folder.open("a/b")).read(1, 2))).toBe("12");
     expect(text(await (await folder.open("c")).read(1, 2))).toBe("12");
+    vi.stubGlobal("fetch", () => Promise.reject(new Error("asked")));
     expect([await folder.has("c"), await folder.has("toString")]).toEqual([true, false]);
     await expect(folder.open("toString")).rejects.toThrow("the given files/toString: no such file");
   });
