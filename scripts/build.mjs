@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:
 import { fileURLToPath } from "node:url";
 import { rollup } from "rollup";
 import { dts } from "rollup-plugin-dts";
+import ts from "typescript";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const dist = `${root}dist`;
@@ -32,9 +33,20 @@ function writeGrammars() {
 async function bundleTypes() {
   for (const entry of ["index", "english"]) {
     const bundle = await rollup({ input: `${dist}/types/src/${entry}.d.ts`, plugins: [dts()] });
-    await bundle.write({ file: `${dist}/src/${entry}.d.ts` });
+    const [{ code }] = (await bundle.generate({})).output;
+    writeFileSync(`${dist}/src/${entry}.d.ts`, withoutPrivate(code));
   }
   rmSync(`${dist}/types`, { recursive: true });
+}
+
+/** TypeScript declares private members by their names; what nobody can call is left out, but that a class cannot be made with new. */
+function withoutPrivate(code) {
+  const file = ts.createSourceFile("types.d.ts", code, ts.ScriptTarget.Latest);
+  const isPrivate = ({ modifiers = [] }) => modifiers.some(({ kind }) => kind === ts.SyntaxKind.PrivateKeyword);
+  const members = file.statements.filter(ts.isClassDeclaration).flatMap((declared) => [...declared.members]);
+  return members
+    .filter((member) => isPrivate(member) && !ts.isConstructorDeclaration(member))
+    .reduceRight((text, { pos, end }) => text.slice(0, pos) + text.slice(end), code);
 }
 
 rmSync(dist, { recursive: true, force: true });

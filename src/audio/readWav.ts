@@ -57,7 +57,6 @@ function isWav(bytes: Uint8Array): boolean {
 }
 
 /**
- * @param bytes a WAV file
  * @param name for messages
  * @returns the mean of the channels
  * @throws FileError when it is no WAV file, is cut short, holds a coding that is neither PCM nor float, or samples that are not finite

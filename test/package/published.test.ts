@@ -80,6 +80,7 @@ test("source maps carry the sources, which are not in the package", () => {
 
 test("the declarations name nothing of the GPU or of the engine's parts", () => {
   const types = readFileSync(join(installed, "dist/src/index.d.ts"), "utf8");
+  expect(types.match(/^ +private (?!constructor\(\);)/gm)).toBeNull();
   expect(
     types.match(/\bimport\b|\bGPU[A-Z]\w+|\b(Device|Synthesis|Listener|Tokenizer|Model|Folder|Wetext)\b/g),
   ).toBeNull();
