@@ -27,6 +27,8 @@ export interface Folder {
   has(path: string): Promise<boolean>;
   /** @throws FileError when there is no such file. */
   open(path: string): Promise<RandomAccessFile>;
+  /** Names of the files right in it, in any order; absent where that cannot be known (an address on a server). */
+  readonly list?: () => Promise<readonly string[]>;
 }
 
 /** A file being written from front to back. */

@@ -105,7 +105,7 @@ function fileList(files: readonly GivenFile[]): Folder {
     else byPath.set(path, file);
   }
   const name = parts(files[0])[0] || "the given files";
-  return foundFolder(name, async (path) => {
+  const find = async (path: string) => {
     const base = path.slice(path.lastIndexOf("/") + 1);
     const [file, ...others] = byPath.has(path) ? [byPath.get(path)] : (byName.get(base) ?? []);
     if (others.length > 0) {
@@ -114,8 +114,11 @@ function fileList(files: readonly GivenFile[]): Folder {
       );
     }
     return file && blobFile(file, `${name}/${path}`);
-  });
+  };
+  return { ...foundFolder(name, find), list: async () => atTop([...byPath.keys(), ...byName.keys()]) };
 }
+
+const atTop = (paths: readonly string[]) => paths.filter((path) => !path.includes("/"));
 
 function handleFolder(root: FolderHandle): Folder {
   return foundFolder(root.name || "the given folder", async (path) => {
@@ -159,5 +162,6 @@ function folderByPath(files: FilesByPath, openAddress: (address: URL) => Promise
     return file instanceof URL ? openAddress(file) : file && blobFile(file, path);
   });
   // What lies at an address need not be opened to know that it was given.
-  return { ...found, has: async (path) => Object.hasOwn(files, checkedPath(path, found.name)) };
+  const has = async (path: string) => Object.hasOwn(files, checkedPath(path, found.name));
+  return { ...found, has, list: async () => atTop(Object.keys(files)) };
 }

@@ -147,6 +147,7 @@ describe("files that a person gives", () => {
     const folder = await openFolder([named("vocab.json"), named("config.json"), named("config.json")]);
     expect(text(await (await folder.open("tokenizer/vocab.json")).read(0, 2))).toBe("01");
     expect(await folder.has("manifest.json")).toBe(false);
+    expect(await folder.list?.()).toEqual(["vocab.json", "config.json"]);
     await expect(folder.open("config.json")).rejects.toThrow(
       "the given files: 2 of them are called config.json; give the files of one model alone, or the folder itself",
     );
@@ -157,6 +158,7 @@ describe("files that a person gives", () => {
     expect(text(await (await folder.open("a/b")).read(1, 2))).toBe("12");
     expect(text(await (await folder.open("c")).read(1, 2))).toBe("12");
     vi.stubGlobal("fetch", () => Promise.reject(new Error("asked")));
+    expect(await folder.list?.()).toEqual(["c"]);
     expect([await folder.has("c"), await folder.has("toString")]).toEqual([true, false]);
     await expect(folder.open("toString")).rejects.toThrow("the given files/toString: no such file");
   });
