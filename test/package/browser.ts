@@ -15,13 +15,15 @@ const FLAGS = [
 const SYSTEM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
 export async function openBrowser(): Promise<Browser> {
-  const failures: unknown[] = [];
+  const failures: string[] = [];
   for (const find of [() => chromium.executablePath(), ...SYSTEM.filter(existsSync).map((path) => () => path)]) {
     try {
       return await puppeteer.launch({ executablePath: await find(), headless: true, args: FLAGS });
     } catch (error) {
-      failures.push(error);
+      failures.push(error instanceof Error ? error.message : String(error));
     }
   }
-  throw new AggregateError(failures, "no Chromium could be started");
+  throw new Error(
+    `no Chromium could be started (Debian: apt-get install libnss3, or chromium): ${failures.join("; ")}`,
+  );
 }
