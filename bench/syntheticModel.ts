@@ -15,6 +15,7 @@ export function syntheticModel(config: Config, dtype: WeightDtype): Model {
     components: COMPONENTS.filter((component) => config[component] !== undefined),
     tensors: (component) => syntheticWeights(component, config),
     voices: [],
+    warnings: [],
     voice: (name) => Promise.reject(new InputError(`the synthetic model has no voice ${name}`)),
     tokenizerFiles: () => Promise.reject(new FileError("the synthetic model has no tokenizer")),
     close: () => Promise.resolve(),

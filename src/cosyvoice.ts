@@ -2,6 +2,7 @@
 import { findAdapter, openFolder, openGrammars, packagedVoice } from "#platform";
 import type { Sound } from "./audio/readWav.js";
 import { type Model, openModel, type WeightDtype } from "./checkpoint/model.js";
+import { leftOut } from "./checkpoint/speakers.js";
 import { type OnRead, watchedModel } from "./checkpoint/watched.js";
 import { codebookOf } from "./codebook.js";
 import type { Component, Config } from "./config.js";
@@ -60,7 +61,7 @@ export class CosyVoice {
     private readonly device: Device,
     private readonly reader: Reader,
     private readonly synthesis: Synthesis,
-    private readonly known: ReadonlyMap<string, Voice>,
+    private readonly known: Voices,
     /** Speaks when a call names no other. */
     private readonly voice: string | undefined,
     /** Opens the model again, for the networks that hear. */
@@ -68,6 +69,8 @@ export class CosyVoice {
     readonly config: Config,
     readonly dtype: WeightDtype,
     readonly adapter: AdapterReportData,
+    /** What of the model cannot be used, or was chosen where its files leave a choice; a line each. */
+    readonly warnings: readonly string[],
   ) {}
 
   /**
@@ -104,7 +107,9 @@ export class CosyVoice {
       const synthesis = new Synthesis({ lm, flow, vocoder }, config);
       const wetext = new Wetext(() => (grammars === undefined ? openGrammars() : openFolder(grammars)));
       const reader = { tokenizer, wetext, config, codebook: await codebookOf(model) };
-      return new CosyVoice(opened, reader, synthesis, known, voice, open, config, model.dtype, reportAdapter(adapter));
+      const warnings = [...model.warnings, ...leftOut([...known.broken.values()])];
+      const report = reportAdapter(adapter);
+      return new CosyVoice(opened, reader, synthesis, known, voice, open, config, model.dtype, report, warnings);
     } catch (error) {
       device?.destroy();
       throw error;
@@ -115,7 +120,7 @@ export class CosyVoice {
 
   /** Names of the voices that can speak. */
   get voices(): readonly string[] {
-    return [...this.known.keys()];
+    return [...this.known.voices.keys()];
   }
 
   /** Samples per second of what `speak` gives. */
@@ -239,27 +244,42 @@ export class CosyVoice {
   }
 }
 
-/** @throws InputError naming the voices there are. */
-function chooseVoice(known: ReadonlyMap<string, Voice>, name = [...known.keys()][0]): Voice {
+/** Speakers of a model. */
+interface Voices {
+  readonly voices: ReadonlyMap<string, Voice>;
+  /** Why others cannot speak, by name. */
+  readonly broken: ReadonlyMap<string, FileError>;
+}
+
+/** @throws InputError naming the voices there are, FileError for one that is damaged. */
+function chooseVoice({ voices, broken }: Voices, name = [...voices.keys()][0]): Voice {
+  const damaged = name === undefined ? [...broken.values()][0] : broken.get(name);
+  if (damaged) throw damaged;
   if (name === undefined) {
     throw new InputError(
       "the model has no voice to speak with; give a recording, or add a speaker to spk2info.pt beside its weights and convert it again",
     );
   }
-  const voice = known.get(name);
+  const voice = voices.get(name);
   if (voice) return voice;
-  const names = [...known.keys()].map((one) => JSON.stringify(one)).join(", ");
+  const names = [...voices.keys()].map((one) => JSON.stringify(one)).join(", ");
   throw new InputError(`voice ${JSON.stringify(name)} is unknown; the model has ${names || "none"}`);
 }
 
-async function readVoices(model: Model): Promise<Map<string, Voice>> {
+/** All that can speak: one damaged speaker does not lock the others out. */
+async function readVoices(model: Model): Promise<Voices> {
   const { flow } = model.config;
   const voices = new Map<string, Voice>();
-  if (!flow) return voices;
-  for (const name of model.voices) {
-    voices.set(name, voiceOf(name, await model.voice(name), flow, model.name));
+  const broken = new Map<string, FileError>();
+  for (const name of flow ? model.voices : []) {
+    try {
+      if (flow) voices.set(name, voiceOf(name, await model.voice(name), flow, model.name));
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      broken.set(name, error);
+    }
   }
-  return voices;
+  return { voices, broken };
 }
 
 /** Reports the share of the model's values that were read, and stops between two reads when the signal has fired. */

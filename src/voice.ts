@@ -11,6 +11,7 @@
  * (`CosyVoiceFrontEnd.frontend_*` upstream.)
  */
 import type { VoiceEntry } from "./checkpoint/model.js";
+import { TRANSCRIPT } from "./checkpoint/speakers.js";
 import { type Config, type FlowConfig, MODES, type Mode } from "./config.js";
 import { FileError, InputError } from "./errors.js";
 
@@ -152,7 +153,22 @@ export function voiceOf(name: string, entry: VoiceEntry, flow: FlowConfig, file:
   const wrong = codes.findIndex((id) => id < 0 || id >= flow.codes);
   if (wrong >= 0)
     throw new FileError(`${where}: speech token ${wrong} is ${codes[wrong]}; the flow has 0 to ${flow.codes - 1}`);
-  const transcript = entry.prompt_text;
-  const spoken = transcript && transcript.data.length > 0 ? { transcriptIds: Array.from(transcript.data) } : {};
+  const transcript = wordsOf(entry, where);
+  const ids = entry.prompt_text;
+  const spoken =
+    transcript !== undefined
+      ? { transcript }
+      : ids && ids.data.length > 0
+        ? { transcriptIds: Array.from(ids.data) }
+        : {};
   return { name, embedding, prompt: { tokens: codes, mel, ...spoken }, kept: true };
+}
+
+/** The words of the recording, where they are kept as text. */
+function wordsOf(entry: VoiceEntry, where: string): string | undefined {
+  const letters = Array.from(entry[TRANSCRIPT]?.data ?? []);
+  const wrong = letters.findIndex((letter) => !(Number.isInteger(letter) && letter >= 0 && letter <= 0x10ffff));
+  if (wrong >= 0) throw new FileError(`${where}: letter ${wrong} of its words is ${letters[wrong]}, no code point`);
+  const words = letters.map((letter) => String.fromCodePoint(letter)).join("");
+  return words.trim() === "" ? undefined : words;
 }

@@ -88,6 +88,11 @@ const LAYER = (i: number) => `llm.model.model.layers.${i}`;
 function lmConfig(tensors: Shapes, yaml: Lookup, blank: Lookup): LmConfig {
   const width = tensors.size("llm.model.model.embed_tokens.weight", 1);
   const heads = blank.int("num_attention_heads", undefined, 1);
+  const kvHeads = blank.int("num_key_value_heads", heads, 1);
+  if (blank.at("head_dim") === undefined && width % heads !== 0)
+    throw blank.error("num_attention_heads", heads, `a divisor of the width of the language model, ${width}`);
+  if (heads % kvHeads !== 0)
+    throw blank.error("num_key_value_heads", kvHeads, `a divisor of num_attention_heads ${heads}`);
   const headDim = blank.int("head_dim", width / heads, 1);
   const speechRows = tensors.size("speech_embedding.weight", 0);
   const mix = yaml.at("llm.mix_ratio") === undefined ? [5, 15] : yaml.ints("llm.mix_ratio");
@@ -99,7 +104,7 @@ function lmConfig(tensors: Shapes, yaml: Lookup, blank: Lookup): LmConfig {
     layers: tensors.count((i) => `${LAYER(i)}.input_layernorm.weight`),
     width,
     heads,
-    kvHeads: blank.int("num_key_value_heads", heads, 1),
+    kvHeads,
     headDim,
     ffn: tensors.size(`${LAYER(0)}.mlp.gate_proj.weight`, 0),
     textRows: tensors.size("llm.model.model.embed_tokens.weight", 0),
@@ -159,6 +164,8 @@ function estimatorConfig(tensors: Shapes, yaml: Lookup): EstimatorConfig {
     throw yaml.error(`${at}.channels`, channels, "one level, as CosyVoice2 has");
   const inner = tensors.size(`${block}.0.attn1.to_q.weight`, 0);
   const headDim = yaml.int(`${at}.attention_head_dim`, 64, 1);
+  if (inner % headDim !== 0)
+    throw yaml.error(`${at}.attention_head_dim`, headDim, `a divisor of the width of its attention, ${inner}`);
   return {
     inChannels: tensors.size(`${prefix}.down_blocks.0.0.block1.block.0.weight`, 1),
     channels: tensors.size(`${prefix}.down_blocks.0.0.block1.block.0.weight`, 0),

@@ -3,6 +3,7 @@
  */
 import type { Component } from "../config.js";
 import { CancelledError, FileError } from "../errors.js";
+import { voiceOf } from "../voice.js";
 import { bytesOf } from "./dtype.js";
 import { FORMAT } from "./format.js";
 import { type Model, modelOf, type WeightDtype, type WeightSource } from "./model.js";
@@ -15,9 +16,10 @@ import {
   TOKENIZER_FILES,
   VOICES_FILE,
 } from "./modelFolder.js";
-import { BLANK_EN, OFFICIAL_FILES, openOfficial, TOKENIZER, VOICES, YAML } from "./official.js";
+import { lacking, OFFICIAL_FILES, type OfficialParts, openOfficial, TOKENIZER } from "./official.js";
 import { type PlannedTensor, safetensorsHeader } from "./safetensors.js";
 import type { Folder, Hasher, OutputFolder } from "./source.js";
+import { leftOut } from "./speakers.js";
 import { SLICE } from "./tensor.js";
 
 export interface ConvertOptions {
@@ -28,6 +30,10 @@ export interface ConvertOptions {
   /** Version of the program, for the manifest. */
   readonly version: string;
   readonly createHasher: () => Hasher;
+  /** What else must hold of the model, checked before anything is written. */
+  readonly check?: (model: Model) => Promise<void>;
+  /** Gets a line for all that is left out, and for what is missing and was not asked for by name. */
+  readonly onWarning?: (warning: string) => void;
   readonly onProgress?: (progress: ConvertProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -53,9 +59,13 @@ const CHUNK = 1 << 22;
 export async function convert(source: Folder, output: OutputFolder, options: ConvertOptions): Promise<Manifest> {
   try {
     const components = options.components ?? (await defaultComponents(source));
-    const model = await modelOf(source, await openOfficial(source, components), options.dtype ?? "f32");
+    const parts = await openOfficial(source, components);
+    const model = await modelOf(source, parts, options.dtype ?? "f32");
     try {
-      const manifest = await new Conversion(source, output, model, options).run();
+      await options.check?.(model);
+      const warnings = [...parts.warnings, ...(options.components ? [] : await lacking(source, parts))];
+      for (const warning of warnings) options.onWarning?.(warning);
+      const manifest = await new Conversion(source, output, model, parts, options).run();
       await output.commit();
       return manifest;
     } finally {
@@ -83,6 +93,7 @@ class Conversion {
     private readonly from: Folder,
     private readonly to: OutputFolder,
     private readonly model: Model,
+    private readonly parts: OfficialParts,
     private readonly options: ConvertOptions,
   ) {}
 
@@ -93,7 +104,7 @@ class Conversion {
     for (const component of model.components) this.total += plan(model.tensors(component)).bytes;
     for (const { path } of inputs) this.source[path] = await this.hashInput(path);
     for (const component of model.components) await this.writeComponent(component);
-    if (model.voices.length > 0) await this.writeVoices();
+    await this.writeVoices();
     await this.copyTokenizer();
     await this.write(CONFIG, [json(model.config)]);
     const manifest: Manifest = {
@@ -110,9 +121,8 @@ class Conversion {
 
   /** The official files that matter and their sizes. */
   private async inputs(): Promise<{ path: string; bytes: number }[]> {
-    const fixed = [YAML, VOICES, `${BLANK_EN}/config.json`, ...Object.values(TOKENIZER)];
     const inputs: { path: string; bytes: number }[] = [];
-    for (const path of [...this.model.components.map((component) => OFFICIAL_FILES[component]), ...fixed]) {
+    for (const path of this.parts.inputs) {
       if (!(await this.from.has(path))) continue;
       const file = await this.from.open(path);
       inputs.push({ path, bytes: file.size });
@@ -163,24 +173,39 @@ class Conversion {
     );
   }
 
-  /** Small enough to hold: an embedding, or a prompt of at most 30 s, for each voice. */
+  /** Small enough to hold: an embedding, or a prompt of at most 30 s, for each voice. One that nobody could speak with is left out. */
   private async writeVoices(): Promise<void> {
-    const { voices } = this.model;
+    const voices: string[] = [];
     const tensors: (PlannedTensor & { readonly bytes: Uint8Array })[] = [];
-    for (const voice of voices) {
-      for (const [key, { shape, data }] of Object.entries(await this.model.voice(voice))) {
-        if (key.includes("/"))
-          throw new FileError(
-            `${VOICES}: voice ${JSON.stringify(voice)} has a tensor "${key}"; a name with "/" is not allowed`,
-          );
-        const at = data instanceof Float32Array ? data.findIndex((value) => !Number.isFinite(value)) : -1;
-        if (at >= 0) throw new FileError(`${VOICES}: ${voice}/${key}: element ${at} is ${data[at]}`);
-        const type = data instanceof Int32Array ? "I32" : "F32";
-        tensors.push({ name: `${voice}/${key}`, shape, type, bytes: bytesOf(data) });
+    const errors: FileError[] = [];
+    for (const voice of this.model.voices) {
+      try {
+        tensors.push(...(await this.voiceTensors(voice)));
+        voices.push(voice);
+      } catch (error) {
+        if (!(error instanceof FileError)) throw error;
+        errors.push(error);
       }
+    }
+    for (const warning of leftOut(errors)) this.options.onWarning?.(warning);
+    if (voices.length === 0) {
+      if (errors.length > 0) this.options.onWarning?.(`${this.from.name}: no voice is left, so no trained speakers`);
+      return;
     }
     const header = safetensorsHeader(tensors, { format: FORMAT, voices: JSON.stringify(voices) });
     await this.write(VOICES_FILE, [header, ...tensors.map(({ bytes }) => bytes)]);
+  }
+
+  private async voiceTensors(voice: string): Promise<(PlannedTensor & { readonly bytes: Uint8Array })[]> {
+    const entry = await this.model.voice(voice);
+    const { flow } = this.model.config;
+    if (flow) voiceOf(voice, entry, flow, this.from.name);
+    return Object.entries(entry).map(([key, { shape, data }]) => {
+      const at = data instanceof Float32Array ? data.findIndex((value) => !Number.isFinite(value)) : -1;
+      if (at >= 0) throw new FileError(`${this.from.name}: ${voice}/${key}: element ${at} is ${data[at]}`);
+      const type = data instanceof Int32Array ? "I32" : "F32";
+      return { name: `${voice}/${key}`, shape, type, bytes: bytesOf(data) };
+    });
   }
 
   private async copyTokenizer(): Promise<void> {

@@ -73,6 +73,8 @@ export interface Model {
   /** @throws InputError for an unknown name; the message lists the known ones. */
   voice(name: string): Promise<VoiceEntry>;
   tokenizerFiles(): Promise<TokenizerFiles>;
+  /** What opening left out or chose, a line each: a voice that cannot be read, weights that are there twice. */
+  readonly warnings: readonly string[];
   close(): Promise<void>;
 }
 
@@ -153,6 +155,7 @@ export async function modelOf(folder: Folder, parts: Parts, dtype: WeightDtype):
         config: await readText(folder, config),
       };
     },
+    warnings: parts.warnings,
     close: () => parts.close(),
   };
 }

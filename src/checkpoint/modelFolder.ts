@@ -9,6 +9,7 @@
  */
 import { COMPONENTS, type Component } from "../config.js";
 import { FileError } from "../errors.js";
+import { readKind, wrongKind } from "./fileKind.js";
 import { FORMAT } from "./format.js";
 import { Lookup } from "./lookup.js";
 import type { WeightDtype } from "./model.js";
@@ -89,6 +90,8 @@ export async function openModelFolder(folder: Folder): Promise<Parts & { readonl
     const components = new Map<Component, ReadonlyMap<string, LazyTensor>>();
     const open = async (path: string) => {
       const file = files.add(await folder.open(path));
+      const kind = await readKind(file);
+      if (kind?.family === "page") throw wrongKind(file.name, kind, "a safetensors file");
       if (sizes.get(path) !== file.size) {
         throw new FileError(
           `${file.name}: ${file.size} bytes, ${MANIFEST} says ${sizes.get(path)}; convert or download the model again`,
@@ -100,7 +103,7 @@ export async function openModelFolder(folder: Folder): Promise<Parts & { readonl
       if (config[component]) components.set(component, (await open(componentFile(component))).tensors);
     }
     const voices = (await folder.has(VOICES_FILE)) ? voiceTensors(await open(VOICES_FILE)) : new Map();
-    return { config, components, voices, tokenizer: TOKENIZER_FILES, dtype, close: () => files.close() };
+    return { config, components, voices, tokenizer: TOKENIZER_FILES, warnings: [], dtype, close: () => files.close() };
   });
 }
 

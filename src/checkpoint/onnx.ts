@@ -4,6 +4,7 @@
  */
 import { FileError } from "../errors.js";
 import { BYTES_OF, type StoredType } from "./dtype.js";
+import { readKind, wrongKind } from "./fileKind.js";
 import { printable } from "./printable.js";
 import { type Field, fieldInts, fields, fieldText, Window } from "./protobuf.js";
 import type { Folder, RandomAccessFile } from "./source.js";
@@ -68,6 +69,8 @@ export async function openOnnx(folder: Folder, path: string): Promise<OnnxGraph>
 }
 
 async function readGraph(folder: Folder, file: RandomAccessFile): Promise<OnnxGraph> {
+  const kind = await readKind(file);
+  if (kind) throw wrongKind(file.name, kind, "an ONNX model");
   const window = new Window(file);
   const nodes: OnnxNode[] = [];
   const tensors = new Map<string, TensorRecord>();

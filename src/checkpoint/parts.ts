@@ -11,6 +11,8 @@ export interface Parts {
   readonly voices: ReadonlyMap<string, ReadonlyMap<string, LazyTensor>>;
   /** Paths inside the folder. */
   readonly tokenizer: { readonly vocab: string; readonly merges: string; readonly config: string };
+  /** What was left out or chosen, a line each. */
+  readonly warnings: readonly string[];
   close(): Promise<void>;
 }
 

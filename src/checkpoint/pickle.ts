@@ -6,51 +6,15 @@
  * or two may recall a whole list or make a dict, so the values made are counted too.
  */
 import { FileError } from "../errors.js";
+import {
+  PickleDict,
+  PickleGlobal,
+  PickleObject,
+  type PickleRules,
+  PickleTuple,
+  type PickleValue,
+} from "./pickleValues.js";
 import { printable } from "./printable.js";
-
-export type PickleValue =
-  | null
-  | boolean
-  | number
-  | string
-  | Uint8Array
-  | PickleTuple
-  | PickleValue[]
-  | PickleDict
-  | PickleGlobal
-  | PickleObject;
-
-export class PickleTuple {
-  constructor(readonly items: readonly PickleValue[]) {}
-}
-
-/** dict and OrderedDict; keys in the order they came. */
-export class PickleDict {
-  readonly entries = new Map<string | number, PickleValue>();
-}
-
-/** A name of the caller's list. */
-export class PickleGlobal {
-  constructor(
-    readonly name: string,
-    /** What calling it makes; a global without it is only a name. */
-    readonly call?: (args: readonly PickleValue[]) => PickleValue,
-  ) {}
-}
-
-/** Base of what a caller's functions may return. */
-export abstract class PickleObject {
-  abstract readonly kind: string;
-}
-
-export interface PickleRules {
-  /** For messages. */
-  readonly label: string;
-  /** "module name" → meaning. Anything else is refused. */
-  readonly globals: ReadonlyMap<string, PickleGlobal>;
-  /** Meaning of a persistent id. */
-  persistent(id: PickleValue): PickleValue;
-}
 
 const MAX_STACK = 1_000_000;
 
@@ -58,6 +22,10 @@ const MAX_STACK = 1_000_000;
 const MAX_VALUES = 2_000_000;
 /** An empty dict takes as much memory as so many other values. */
 const DICT_VALUES = 8;
+/** Characters that take as much memory as a value: what is called may copy a text it is given. */
+const VALUE_CHARACTERS = 64;
+/** Bytes of the longest integer: states of random generators have 16 and 32. */
+const MAX_LONG = 64;
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** Marks the start of a variable-length group on the stack. */
@@ -154,13 +122,12 @@ class Machine {
 
   /** A little-endian two's complement integer of `length` bytes. */
   private long(length: number): number {
-    if (length > 8) throw this.error(`an integer of ${length} bytes, at most 8`);
+    if (length > MAX_LONG) throw this.error(`an integer of ${length} bytes, at most ${MAX_LONG}`);
     const start = this.take(length);
     let value = 0n;
     for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(this.bytes[start + i] as number);
-    const number = Number(BigInt.asIntN(8 * length, value));
-    if (!Number.isSafeInteger(number)) throw this.error(`the integer ${value} is too large`);
-    return number;
+    // One that no double holds counts for no size or offset either: those are asked to be safe integers where they are used.
+    return Number(BigInt.asIntN(8 * length, value));
   }
 
   /** Strings and byte strings. */
@@ -175,6 +142,13 @@ class Machine {
       case 0x54: // BINSTRING
       case 0x42: // BINBYTES
         this.push(this.slice(this.view.getUint32(this.take(4), true)));
+        return true;
+      case 0x8d: // BINUNICODE8
+        this.push(this.decode(this.length8()));
+        return true;
+      case 0x8e: // BINBYTES8
+      case 0x96: // BYTEARRAY8
+        this.push(this.slice(this.length8()));
         return true;
       case 0x55: // SHORT_BINSTRING
       case 0x43: // SHORT_BINBYTES
@@ -202,7 +176,11 @@ class Machine {
       case 0x74: // TUPLE
         this.push(new PickleTuple(this.popMark()));
         return true;
+      case 0x91: // FROZENSET
+        this.push(new PickleTuple(this.popMark()));
+        return true;
       case 0x5d: // EMPTY_LIST
+      case 0x8f: // EMPTY_SET
         this.push([]);
         return true;
       case 0x6c: // LIST
@@ -214,8 +192,9 @@ class Machine {
         this.list().push(item);
         return true;
       }
-      case 0x65: {
-        // APPENDS
+      case 0x65: // APPENDS
+      case 0x90: {
+        // ADDITEMS, of a set
         const items = this.popMark();
         const list = this.list();
         for (const item of items) list.push(item);
@@ -283,22 +262,28 @@ class Machine {
       case 0x51: // BINPERSID
         this.push(this.rules.persistent(this.pop()));
         return true;
-      case 0x52: {
-        // REDUCE
+      case 0x52: // REDUCE
+      case 0x81: {
+        // NEWOBJ: the same for a class
         const [args, callee] = [this.pop(), this.pop()];
         if (!(callee instanceof PickleGlobal && callee.call && args instanceof PickleTuple)) {
           throw this.error("a call of something that is not a known function");
         }
         // What is called may make a dict of every list it is given.
         this.count(DICT_VALUES);
-        for (const list of args.items) if (Array.isArray(list)) this.count(list.length);
+        for (const item of args.items) {
+          if (Array.isArray(item)) this.count(item.length);
+          else if (typeof item === "string" || item instanceof Uint8Array) this.count(item.length / VALUE_CHARACTERS);
+        }
         this.push(callee.call(args.items));
         return true;
       }
-      case 0x62: // BUILD: attributes of a state dict (module versions); nothing here needs them
-        this.pop();
-        this.top();
+      case 0x62: {
+        // BUILD: attributes, which few objects need (of a state dict they are the versions of its modules).
+        const [state, target] = [this.pop(), this.top()];
+        if (target instanceof PickleObject) target.build?.(state);
         return true;
+      }
       default:
         return false;
     }
@@ -308,7 +293,7 @@ class Machine {
     const found = this.rules.globals.get(`${module} ${name}`);
     if (!found) {
       throw this.error(
-        `it wants to load ${printable(module)}.${printable(name)}, and only tensors are allowed; the file may be harmful`,
+        `it wants to load ${printable(module)}.${printable(name)}, and only tensors are allowed; the file may be harmful; if you trust who made it, save the weights alone in PyTorch: torch.save(model.state_dict(), ...)`,
       );
     }
     return found;
@@ -320,9 +305,8 @@ class Machine {
       throw this.error("an item set on something that is not a dict");
     for (let i = 0; i < items.length; i += 2) {
       const key = items[i];
-      if (typeof key !== "string" && typeof key !== "number")
-        throw this.error("a dict key that is neither text nor number");
-      dict.entries.set(key, items[i + 1] as PickleValue);
+      // What lies under another key, a tuple say, is nothing that anybody looks up here.
+      if (typeof key === "string" || typeof key === "number") dict.entries.set(key, items[i + 1] as PickleValue);
     }
   }
 
@@ -388,6 +372,11 @@ class Machine {
 
   private byte(): number {
     return this.bytes[this.take(1)] as number;
+  }
+
+  /** A length of 8 bytes; one beyond the pickle is refused by whoever takes so many. */
+  private length8(): number {
+    return Number(this.view.getBigUint64(this.take(8), true));
   }
 
   private slice(length: number): Uint8Array {

@@ -4,6 +4,7 @@
  */
 import { FileError, InternalError } from "../errors.js";
 import { BYTES_OF, type StoredType } from "./dtype.js";
+import { readKind, wrongKind } from "./fileKind.js";
 import { printable } from "./printable.js";
 import type { RandomAccessFile } from "./source.js";
 import { elementsOf, fileTensor, type LazyTensor } from "./tensor.js";
@@ -54,6 +55,8 @@ export async function openSafetensors(file: RandomAccessFile): Promise<Safetenso
 }
 
 async function readHeader(file: RandomAccessFile) {
+  const kind = await readKind(file);
+  if (kind && kind.family !== "tensors" && file.size > 8) throw wrongKind(file.name, kind, "a safetensors file");
   if (file.size < 8) throw new FileError(`${file.name}: ${file.size} bytes, too short for a safetensors file`);
   const prefix = await file.read(0, 8);
   const length = new DataView(prefix.buffer, prefix.byteOffset, 8).getBigUint64(0, true);

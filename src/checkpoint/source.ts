@@ -2,6 +2,7 @@
  * Where bytes come from and go to, without naming Node or the browser. `src/platform/` holds the implementations.
  */
 import { FileError } from "../errors.js";
+import { kindOf, wrongKind } from "./fileKind.js";
 import { printable } from "./printable.js";
 
 /** One file, readable at any place. */
@@ -70,16 +71,21 @@ export function checkedPath(path: string, folder: string): string {
   return path;
 }
 
-/** A whole text file. @throws FileError when it is missing, longer than 64 MiB or not UTF-8. */
+/**
+ * A whole text file.
+ * @throws FileError when it is missing, longer than 64 MiB, not UTF-8, or what stands in for a file that was not downloaded.
+ */
 export async function readText(folder: Folder, path: string): Promise<string> {
   const file = await folder.open(path);
   try {
     if (file.size > MAX_TEXT) throw new FileError(`${file.name}: ${file.size} bytes, at most ${MAX_TEXT}`);
     const bytes = await file.read(0, file.size);
+    const kind = kindOf(bytes);
+    if (kind && kind.family !== "text") throw wrongKind(file.name, kind, "text");
     try {
       return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     } catch {
-      throw new FileError(`${file.name}: not UTF-8 text`);
+      throw new FileError(`${file.name}: not UTF-8 text${kind ? `, but ${kind.what}; save it as UTF-8` : ""}`);
     }
   } finally {
     await file.close();

@@ -16,12 +16,9 @@ export function flowTensors(state: Tensors): Tensors {
   return state;
 }
 
-/** A checkpoint of GAN training keeps the vocoder under `generator.`, beside discriminators. */
+/** A checkpoint of GAN training has discriminators beside the vocoder. */
 export function vocoderTensors(state: Tensors): Tensors {
-  const renamed = new Map<string, LazyTensor>();
-  for (const [name, tensor] of without(state, /^discriminator\./))
-    renamed.set(name.replace(/^generator\./, ""), tensor);
-  return foldWeightNorms(renamed);
+  return foldWeightNorms(without(state, /^discriminator\./));
 }
 
 function without(state: Tensors, dropped: RegExp): Tensors {

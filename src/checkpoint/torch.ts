@@ -3,107 +3,53 @@
  * Tensors are read when asked for; a tensor may be any strided view of its storage.
  */
 import { FileError } from "../errors.js";
-import { BYTES_OF, type StoredType, toFloats } from "./dtype.js";
-import { PickleDict, PickleGlobal, PickleObject, PickleTuple, type PickleValue, unpickle } from "./pickle.js";
+import { BYTES_OF, toFloats } from "./dtype.js";
+import { readKind, wrongKind } from "./fileKind.js";
+import { NumpyArray } from "./numpyPickle.js";
+import { unpickle } from "./pickle.js";
+import type { PickleValue } from "./pickleValues.js";
 import { printable } from "./printable.js";
 import type { RandomAccessFile } from "./source.js";
 import { computedTensor, elementsOf, fileTensor, type LazyTensor } from "./tensor.js";
+import { GLOBALS, persistent, TorchTensor } from "./torchGlobals.js";
 import { readZip, type ZipEntry } from "./zip.js";
 
 /** The largest pickle of a release is under 200 KB. */
 const MAX_PICKLE = 1 << 26;
 
-const STORAGE_TYPES: Readonly<Record<string, StoredType>> = {
-  FloatStorage: "F32",
-  DoubleStorage: "F64",
-  HalfStorage: "F16",
-  BFloat16Storage: "BF16",
-  LongStorage: "I64",
-  IntStorage: "I32",
-  ShortStorage: "I16",
-  CharStorage: "I8",
-  ByteStorage: "U8",
-  BoolStorage: "BOOL",
-};
-
-/** One entry `data/<key>`. */
-class Storage extends PickleObject {
-  readonly kind = "storage";
-  constructor(
-    readonly key: string,
-    readonly type: StoredType,
-    /** Elements. */
-    readonly count: number,
-  ) {
-    super();
-  }
-}
-
-/** A view of a storage as the file describes it; nothing is checked yet. */
-export class TorchTensor extends PickleObject {
-  readonly kind = "tensor";
-  constructor(
-    readonly storage: Storage,
-    readonly offset: PickleValue,
-    readonly size: readonly PickleValue[],
-    readonly stride: readonly PickleValue[],
-  ) {
-    super();
-  }
-}
-
-const GLOBALS: ReadonlyMap<string, PickleGlobal> = new Map(
-  [
-    new PickleGlobal("collections OrderedDict", orderedDict),
-    new PickleGlobal("torch._utils _rebuild_tensor_v2", rebuildTensor),
-    new PickleGlobal("torch._utils _rebuild_parameter", ([tensor = null]) => tensor),
-    ...Object.keys(STORAGE_TYPES).map((name) => new PickleGlobal(`torch ${name}`)),
-  ].map((global) => [global.name, global]),
-);
-
-/** OrderedDict() or OrderedDict([(key, value), ...]). */
-function orderedDict([items]: readonly PickleValue[]): PickleValue {
-  const dict = new PickleDict();
-  for (const pair of Array.isArray(items) ? items : []) {
-    const [key, value = null] = pair instanceof PickleTuple ? pair.items : Array.isArray(pair) ? pair : [];
-    if (typeof key === "string" || typeof key === "number") dict.entries.set(key, value);
-  }
-  return dict;
-}
-
-/** (storage, offset, size, stride, requires_grad, hooks) */
-function rebuildTensor([storage, offset = 0, size, stride]: readonly PickleValue[]): PickleValue {
-  if (!(storage instanceof Storage && size instanceof PickleTuple && stride instanceof PickleTuple)) {
-    throw new FileError("a tensor is described without storage, size or stride");
-  }
-  return new TorchTensor(storage, offset, size.items, stride.items);
-}
+const ARCHIVE = "a ZIP archive as torch.save has written since PyTorch 1.6";
 
 export interface TorchFile {
   readonly name: string;
   /** The saved object. */
   readonly root: PickleValue;
-  /** @throws FileError naming `label` when the view does not fit its storage or the storage its entry. */
-  tensor(label: string, view: TorchTensor): Promise<LazyTensor>;
+  /**
+   * A tensor of torch, an array of NumPy, or a list of numbers; undefined for a value that is none of these.
+   * @throws FileError naming `label` when the view does not fit its storage or the storage its entry.
+   */
+  tensor(label: string, value: PickleValue): Promise<LazyTensor | undefined>;
 }
 
 /** @throws FileError when the file is not such an archive or holds more than tensors and plain values. */
 export async function openTorch(file: RandomAccessFile): Promise<TorchFile> {
   const head = await file.read(0, Math.min(4, file.size));
   if (!(head[0] === 0x50 && head[1] === 0x4b)) {
-    throw new FileError(
-      `${file.name}: not a ZIP archive as torch.save has written since PyTorch 1.6; load it in PyTorch and save it again`,
-    );
+    const kind = await readKind(file);
+    throw kind
+      ? wrongKind(file.name, kind, ARCHIVE)
+      : new FileError(`${file.name}: not ${ARCHIVE}; is it the right file, and was it downloaded whole?`);
   }
   const entries = await readZip(file);
   const pickles = [...entries.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
   const [pickleName] = pickles;
-  if (pickleName === undefined || pickles.length > 1) {
+  if (pickleName === undefined || pickles.length > 1)
+    throw otherArchive(file.name, [...entries.keys()], pickles.length);
+  const root = pickleName.slice(0, -"data.pkl".length);
+  if (entries.has(`${root}constants.pkl`)) {
     throw new FileError(
-      `${file.name}: ${pickles.length} entries "<root>/data.pkl", expected one; was it saved by torch.save?`,
+      `${file.name}: a TorchScript module, not a state dict; use the checkpoint it was made from, or save its weights with torch.save(module.state_dict(), ...)`,
     );
   }
-  const root = pickleName.slice(0, -"data.pkl".length);
   await requireLittleEndian(file, entries.get(`${root}byteorder`));
   const pickle = entries.get(pickleName) as ZipEntry;
   if (pickle.size > MAX_PICKLE)
@@ -116,8 +62,21 @@ export async function openTorch(file: RandomAccessFile): Promise<TorchFile> {
   return {
     name: file.name,
     root: value,
-    tensor: (label, view) => viewTensor(`${file.name}: ${printable(label)}`, view, file, entries, root),
+    tensor: async (key, found) => {
+      const label = `${file.name}: ${printable(key)}`;
+      if (found instanceof TorchTensor) return viewTensor(label, found, file, entries, root);
+      if (found instanceof NumpyArray) return arrayTensor(label, found);
+      return Array.isArray(found) ? listTensor(label, found) : undefined;
+    },
   };
+}
+
+function otherArchive(name: string, entries: readonly string[], pickles: number): FileError {
+  const first = entries[0] === undefined ? "it is empty" : `it holds "${printable(entries[0])}"`;
+  const what = `${pickles} entries "<root>/data.pkl", expected one`;
+  return new FileError(
+    `${name}: ${what}: a ZIP archive, but not one of torch.save (${first}); unpack it if the checkpoint is inside`,
+  );
 }
 
 async function requireLittleEndian(file: RandomAccessFile, entry: ZipEntry | undefined): Promise<void> {
@@ -125,23 +84,6 @@ async function requireLittleEndian(file: RandomAccessFile, entry: ZipEntry | und
   const order = new TextDecoder().decode(await file.read(await entry.dataOffset(), Math.min(entry.size, 16)));
   if (order !== "little")
     throw new FileError(`${file.name}: byte order "${printable(order)}", only little-endian files are supported`);
-}
-
-/** ("storage", type, key, location, count) */
-function persistent(id: PickleValue): PickleValue {
-  const [tag, type, key, , count] = id instanceof PickleTuple ? id.items : [];
-  const stored = type instanceof PickleGlobal ? STORAGE_TYPES[type.name.replace(/^torch /, "")] : undefined;
-  if (
-    tag !== "storage" ||
-    !stored ||
-    typeof key !== "string" ||
-    typeof count !== "number" ||
-    !Number.isSafeInteger(count) ||
-    count < 0
-  ) {
-    throw new FileError("a storage is described in an unknown way; load the file in PyTorch and save it again");
-  }
-  return new Storage(key, stored, count);
 }
 
 async function viewTensor(
@@ -176,6 +118,33 @@ async function viewTensor(
   return computedTensor(label, shape, async () =>
     gather(toFloats(await file.read(start, span * width), storage.type), shape, stride as readonly number[]),
   );
+}
+
+/** @throws FileError when its bytes are not those of its shape */
+function arrayTensor(label: string, { shape: sizes, type, bytes, columnMajor }: NumpyArray): LazyTensor | undefined {
+  if (!type) return undefined;
+  const elements = elementsOf(sizes, label);
+  const shape = sizes as readonly number[];
+  if (bytes.length !== elements * BYTES_OF[type]) {
+    throw new FileError(
+      `${label}: [${shape.join(", ")}] of ${type} needs ${elements * BYTES_OF[type]} bytes, it has ${bytes.length}`,
+    );
+  }
+  const stride = shape.map((_, axis) => shape.slice(0, axis).reduce((product, size) => product * size, 1));
+  return computedTensor(label, shape, async () => {
+    const values = toFloats(bytes.slice(), type);
+    return columnMajor ? gather(values, shape, stride) : values;
+  });
+}
+
+/** [n] of a list of numbers, [1, n] of a list of such a list. */
+function listTensor(label: string, list: readonly PickleValue[]): LazyTensor | undefined {
+  const [first] = list;
+  const nested = list.length === 1 && Array.isArray(first);
+  const values = nested ? first : list;
+  if (values.length === 0 || !values.every((value) => typeof value === "number")) return undefined;
+  const shape = nested ? [1, values.length] : [values.length];
+  return computedTensor(label, shape, async () => Float32Array.from(values as readonly number[]));
 }
 
 /** Storage index of the last element. */
@@ -228,38 +197,6 @@ function gather(storage: Float32Array, shape: readonly number[], stride: readonl
       from -= (stride[axis] as number) * (shape[axis] as number);
       index[axis] = 0;
     }
-  }
-  return out;
-}
-
-/**
- * A state dict: tensors by name. Entries that are not tensors (`epoch` and `step` of the trainer) are left out.
- * @throws FileError when there are no tensors.
- */
-export async function stateDict(torch: TorchFile): Promise<Map<string, LazyTensor>> {
-  const tensors = new Map<string, LazyTensor>();
-  if (torch.root instanceof PickleDict) {
-    for (const [name, value] of torch.root.entries) {
-      if (typeof name === "string" && value instanceof TorchTensor) tensors.set(name, await torch.tensor(name, value));
-    }
-  }
-  if (tensors.size === 0) throw new FileError(`${torch.name}: no state dict (a dict of tensors) in it`);
-  return tensors;
-}
-
-/** A dict of dicts of tensors, as `spk2info.pt` holds it. */
-export async function nestedTensors(torch: TorchFile): Promise<Map<string, Map<string, LazyTensor>>> {
-  const out = new Map<string, Map<string, LazyTensor>>();
-  if (!(torch.root instanceof PickleDict)) throw new FileError(`${torch.name}: not a dict of voices`);
-  for (const [name, entry] of torch.root.entries) {
-    if (!(entry instanceof PickleDict))
-      throw new FileError(`${torch.name}: voice "${printable(String(name))}" is not a dict of tensors`);
-    const tensors = new Map<string, LazyTensor>();
-    for (const [key, value] of entry.entries) {
-      if (typeof key === "string" && value instanceof TorchTensor)
-        tensors.set(key, await torch.tensor(`${name}/${key}`, value));
-    }
-    out.set(String(name), tensors);
   }
   return out;
 }

@@ -15,7 +15,7 @@ const LOCAL_HEADER = 30;
 
 export interface ZipEntry {
   readonly size: number;
-  /** First byte of the entry's data. Reads the local header. */
+  /** First byte of the entry's data. Reads the local header. @throws FileError for an entry that is compressed or encrypted */
   dataOffset(): Promise<number>;
 }
 
@@ -39,7 +39,7 @@ class FileReader extends Reader<RandomAccessFile> {
 
 /**
  * All entries by name.
- * @throws FileError when the file is no such archive, is damaged, or an entry is compressed, encrypted or named twice.
+ * @throws FileError when the file is no such archive, is damaged, or an entry is named twice.
  */
 export async function readZip(file: RandomAccessFile): Promise<ReadonlyMap<string, ZipEntry>> {
   const entries = new Map<string, ZipEntry>();
@@ -49,13 +49,18 @@ export async function readZip(file: RandomAccessFile): Promise<ReadonlyMap<strin
       if (entries.size >= MAX_ENTRIES) throw new FileError(`${file.name}: more than ${MAX_ENTRIES} entries`);
       if (entries.has(entry.filename))
         throw new FileError(`${file.name}: entry "${printable(entry.filename)}" is there twice`);
-      if (entry.encrypted || entry.compressionMethod !== 0 || entry.compressedSize !== entry.uncompressedSize) {
-        throw new FileError(
-          `${file.name}: entry "${printable(entry.filename)}" is compressed or encrypted; torch.save stores entries as they are`,
-        );
-      }
       const size = entry.uncompressedSize;
-      entries.set(entry.filename, { size, dataOffset: () => dataOffset(file, entry.filename, entry.offset, size) });
+      const stored = !entry.encrypted && entry.compressionMethod === 0 && entry.compressedSize === size;
+      const { filename, offset } = entry;
+      entries.set(filename, {
+        size,
+        dataOffset: async () => {
+          if (stored) return dataOffset(file, filename, offset, size);
+          throw new FileError(
+            `${file.name}: entry "${printable(filename)}" is compressed or encrypted; torch.save stores entries as they are`,
+          );
+        },
+      });
     }
   } catch (error) {
     if (error instanceof CosyVoiceError) throw error;

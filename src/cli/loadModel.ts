@@ -3,6 +3,7 @@ import type { WeightDtype } from "../checkpoint/model.js";
 import { CosyVoice } from "../cosyvoice.js";
 import type { Progress } from "../speech.js";
 import { interrupted } from "./interrupt.js";
+import { warn } from "./output.js";
 import { showProgress } from "./progress.js";
 
 const CLOCK_MS = 1000;
@@ -39,8 +40,8 @@ export interface LoadModelOptions {
   readonly voice: string | undefined;
 }
 
-export function loadModel(folder: string, { adapter, dtype, voice }: LoadModelOptions): Promise<CosyVoice> {
-  return withProgress("loading", (hooks) =>
+export async function loadModel(folder: string, { adapter, dtype, voice }: LoadModelOptions): Promise<CosyVoice> {
+  const tts = await withProgress("loading", (hooks) =>
     CosyVoice.load(folder, {
       ...(adapter !== undefined ? { adapter } : {}),
       ...(dtype ? { dtype } : {}),
@@ -48,6 +49,8 @@ export function loadModel(folder: string, { adapter, dtype, voice }: LoadModelOp
       ...hooks,
     }),
   );
+  warn(tts.warnings);
+  return tts;
 }
 
 /** A line for people: what the waiting is for, and that it is long on a CPU. */

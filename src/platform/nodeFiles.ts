@@ -3,7 +3,7 @@
  */
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { access, type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Folder, Hasher, OutputFile, OutputFolder, RandomAccessFile } from "../checkpoint/source.js";
 import { checkedPath } from "../checkpoint/source.js";
@@ -58,6 +58,14 @@ export async function openFolder(path: string): Promise<Folder> {
     name: path,
     has: async (file) => exists(join(path, checkedPath(file, path))),
     open: async (file) => openFile(join(path, checkedPath(file, path))),
+    async list() {
+      try {
+        const entries = await readdir(path, { withFileTypes: true });
+        return entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
+      } catch (error) {
+        throw asFileError(error, path);
+      }
+    },
   };
 }
 
@@ -95,9 +103,11 @@ export async function createOutputFolder(path: string, options: OutputFolderOpti
   await requireFree(target, options);
   const partial = `${target}.partial-${process.pid}`;
   const files = new Set<FileHandle>();
+  /** The topmost folder that had to be made. */
+  let made: string | undefined;
   try {
     await rm(partial, { recursive: true, force: true });
-    await mkdir(partial, { recursive: true });
+    made = await mkdir(partial, { recursive: true });
   } catch (error) {
     throw asFileError(error, target);
   }
@@ -140,6 +150,17 @@ export async function createOutputFolder(path: string, options: OutputFolderOpti
       for (const handle of files) await handle.close().catch(() => undefined);
       files.clear();
       await rm(partial, { recursive: true, force: true });
+      // Folders around it that were made for it, as far as nobody else has put anything there.
+      if (made === undefined) return;
+      for (let folder = dirname(partial); folder.length >= made.length; folder = dirname(folder)) {
+        if (
+          !(await rmdir(folder).then(
+            () => true,
+            () => false,
+          ))
+        )
+          return;
+      }
     },
   };
 }

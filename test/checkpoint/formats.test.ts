@@ -7,8 +7,9 @@ import { scopeOf, speechTokenizerTensors } from "../../src/checkpoint/onnxNames.
 import { unpickle } from "../../src/checkpoint/pickle.js";
 import { openSafetensors, safetensorsHeader } from "../../src/checkpoint/safetensors.js";
 import { checkedPath } from "../../src/checkpoint/source.js";
+import { openState } from "../../src/checkpoint/stateFile.js";
 import { computedTensor, readAll } from "../../src/checkpoint/tensor.js";
-import { openTorch, stateDict } from "../../src/checkpoint/torch.js";
+import { openTorch } from "../../src/checkpoint/torch.js";
 import { memoryFile, memoryFolder } from "../helpers/memoryFiles.js";
 import { onnxFile } from "../helpers/onnxFile.js";
 import { floats, type Saved, type SavedStorage, torchFile, zipFile } from "../helpers/torchFile.js";
@@ -47,7 +48,7 @@ describe("halves", () => {
 });
 
 async function read(root: Saved): Promise<Record<string, number[]>> {
-  const tensors = await stateDict(await openTorch(memoryFile(torchFile(root))));
+  const { tensors } = await openState(memoryFile(torchFile(root)), "flow");
   const entries = await Promise.all(
     [...tensors].map(async ([name, tensor]) => [name, Array.from(await readAll(tensor))] as [string, number[]]),
   );

@@ -9,8 +9,10 @@ import { openModel } from "../../src/checkpoint/model.js";
 import { openOnnx } from "../../src/checkpoint/onnx.js";
 import { speakerTensors, speechTokenizerTensors } from "../../src/checkpoint/onnxNames.js";
 import { openSafetensors } from "../../src/checkpoint/safetensors.js";
+import { speakersIn } from "../../src/checkpoint/speakers.js";
+import { openState } from "../../src/checkpoint/stateFile.js";
 import type { LazyTensor } from "../../src/checkpoint/tensor.js";
-import { nestedTensors, openTorch, stateDict } from "../../src/checkpoint/torch.js";
+import { openTorch } from "../../src/checkpoint/torch.js";
 import { readZip } from "../../src/checkpoint/zip.js";
 import { fuzz, MUTATIONS } from "../helpers/fuzz.js";
 import { memoryFile, memoryFolder, memoryOutput, sha256 } from "../helpers/memoryFiles.js";
@@ -51,7 +53,7 @@ describe(`${MUTATIONS} damaged files each`, () => {
       step: 2 ** 40,
     };
     const refused = await fuzz(torchFile(tensors), 1, async (bytes) => {
-      await drain((await stateDict(await openTorch(memoryFile(bytes)))).values());
+      await drain((await openState(memoryFile(bytes), "flow")).tensors.values());
     });
     expect(refused).toBeGreaterThan(MUTATIONS / 10);
   });
@@ -69,13 +71,13 @@ describe(`${MUTATIONS} damaged files each`, () => {
         ["a/data.pkl", bytes],
         ["a/data/s", storage],
       ]);
-      await drain((await stateDict(await openTorch(memoryFile(archive)))).values());
+      await drain((await openState(memoryFile(archive), "flow")).tensors.values());
     });
   });
 
   it("torch: voices", async () => {
     await fuzz(bytesOf("spk2info.pt"), 2, async (bytes) => {
-      for (const voice of (await nestedTensors(await openTorch(memoryFile(bytes)))).values())
+      for (const voice of (await speakersIn(await openTorch(memoryFile(bytes)))).voices.values())
         await drain(voice.values());
     });
   });

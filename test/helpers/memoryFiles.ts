@@ -30,6 +30,7 @@ export function memoryFolder(files: ReadonlyMap<string, Uint8Array | string>, na
       if (content === undefined) throw new FileError(`${name}/${path}: no such file`);
       return memoryFile(typeof content === "string" ? new TextEncoder().encode(content) : content, `${name}/${path}`);
     },
+    list: async () => [...files.keys()].filter((path) => !path.includes("/")),
   };
 }
 

@@ -15,6 +15,7 @@ export function namedModel(config: Config, dtype: WeightDtype = "f32"): Model {
     components: COMPONENTS.filter((component) => config[component] !== undefined),
     tensors: (component) => syntheticSource(component, weightTable(component, config), NEVER),
     voices: [],
+    warnings: [],
     voice: refuse,
     tokenizerFiles: refuse,
     close: () => Promise.resolve(),

@@ -68,6 +68,7 @@ export function syntheticLm(config: LmConfig, dtype: WeightDtype, bias: Readonly
     components: ["lm"],
     tensors: () => source,
     voices: [],
+    warnings: [],
     voice: nothing,
     tokenizerFiles: nothing,
     close: async () => {},

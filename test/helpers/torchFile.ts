@@ -17,7 +17,20 @@ export interface SavedStorage {
   readonly bytes: Uint8Array;
 }
 
-export type Saved = SavedTensor | number | string | boolean | null | { readonly [key: string]: Saved };
+/** Opcodes that make one value, a letter each. */
+export interface SavedCode {
+  readonly code: string;
+}
+
+export type Saved =
+  | SavedTensor
+  | SavedCode
+  | number
+  | string
+  | boolean
+  | null
+  | readonly Saved[]
+  | { readonly [key: string]: Saved };
 
 export function floats(key: string, values: Float32Array): SavedStorage {
   return {
@@ -44,6 +57,10 @@ function isTensor(value: Saved): value is SavedTensor {
   return typeof value === "object" && value !== null && "storage" in value && "shape" in value;
 }
 
+function isCode(value: Saved): value is SavedCode {
+  return typeof value === "object" && value !== null && "code" in value && typeof value.code === "string";
+}
+
 class PickleWriter {
   private readonly out: number[] = [0x80, 2];
 
@@ -59,7 +76,9 @@ class PickleWriter {
     else if (typeof value === "boolean") this.out.push(value ? 0x88 : 0x89);
     else if (typeof value === "number") this.number(value);
     else if (typeof value === "string") this.text(value);
+    else if (Array.isArray(value)) this.list(value as readonly Saved[]);
     else if (isTensor(value)) this.tensor(value);
+    else if (isCode(value)) this.out.push(...Buffer.from(value.code, "latin1"));
     else {
       this.out.push(0x7d, 0x28);
       for (const [key, item] of Object.entries(value)) {
@@ -68,6 +87,12 @@ class PickleWriter {
       }
       this.out.push(0x75);
     }
+  }
+
+  private list(values: readonly Saved[]): void {
+    this.out.push(0x5d, 0x28);
+    for (const value of values) this.value(value);
+    this.out.push(0x65);
   }
 
   private number(value: number): void {
