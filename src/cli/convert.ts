@@ -6,8 +6,10 @@ import type { WeightDtype } from "../checkpoint/model.js";
 import { MANIFEST, type Manifest, TOP_LEVEL } from "../checkpoint/modelFolder.js";
 import { COMPONENTS, type Component } from "../config.js";
 import { createHasher, createOutputFolder, openFolder } from "../platform/nodeFiles.js";
+import { checkSpeakable } from "../speakable.js";
 import { interrupted } from "./interrupt.js";
 import { commaList, example } from "./options.js";
+import { warn } from "./output.js";
 import { showProgress } from "./progress.js";
 
 /** The release's own words for the components are understood too. */
@@ -31,7 +33,7 @@ export function registerConvert(program: Command): void {
     .command("convert")
     .summary("make a model folder from an official release, without Python")
     .description(
-      "make a model folder from an official release of CosyVoice2 (cosyvoice2.yaml, llm.pt, flow.pt, hift.pt, the ONNX files, CosyVoice-BlankEN). Pickles are read, never run.",
+      "make a model folder from an official release of CosyVoice2 (its yaml, llm.pt, flow.pt, hift.pt, the ONNX files, CosyVoice-BlankEN). Pickles are read, never run.",
     )
     .argument("<official-dir>", "the release as downloaded, or a fine-tuned checkpoint in the same layout")
     .argument("<model-dir>", "the folder to write; it must not exist, be empty, or hold a converted model (--force)")
@@ -55,17 +57,21 @@ async function run(from: string, to: string, { dtype, components, force = false 
       (await folder.has(MANIFEST)) && entries.every((entry) => TOP_LEVEL.has(entry)),
   });
   const progress = showProgress("converting");
+  const warnings: string[] = [];
   try {
     return await convert(source, output, {
       dtype,
       ...(components && { components }),
       version,
       createHasher,
+      check: checkSpeakable,
+      onWarning: (warning) => warnings.push(warning),
       signal: interrupted,
       onProgress: ({ file, done, total }) => progress.update(done, total, file),
     });
   } finally {
     progress.stop();
+    warn(warnings);
   }
 }
 

@@ -78,7 +78,7 @@ export class Flow {
   static async load(device: Device, model: Model): Promise<Flow> {
     const { flow: config, tokenRate, tokenMelRatio } = model.config;
     if (!config) throw new FileError(`${model.name}: holds no flow; convert a checkpoint that has flow.pt`);
-    checkSizes(model.name, config);
+    checkFlow(model.name, config);
     // Whole floats in every model: see `mayBeHalf`.
     const weights = new Weights(device, model.tensors("flow"), "f32");
     try {
@@ -249,7 +249,8 @@ export class Flow {
   }
 }
 
-function checkSizes(name: string, { width, heads, estimator, melBins }: FlowConfig): void {
+/** @throws FileError for sizes that cannot be computed; `name` is that of the model */
+export function checkFlow(name: string, { width, heads, estimator, melBins }: FlowConfig): void {
   const headDim = width / heads;
   if (!Number.isInteger(headDim) || headDim > MAX_HEAD_DIM || estimator.headDim > MAX_HEAD_DIM) {
     throw new FileError(

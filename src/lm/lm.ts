@@ -31,6 +31,15 @@ export interface LmOptions {
 /** Steps of `logprobs` between two reads of logits. */
 const FORCED_STEPS = 64;
 
+/** @throws FileError for sizes that cannot be computed; `name` is that of the model */
+export function checkLm(name: string, { headDim, heads, kvHeads }: LmConfig): void {
+  if (headDim % 2 !== 0 || headDim > MAX_HEAD_DIM || heads % kvHeads !== 0) {
+    throw new FileError(
+      `${name}: ${heads} query and ${kvHeads} key heads of ${headDim}; heads are even, at most ${MAX_HEAD_DIM} wide, and key heads divide query heads`,
+    );
+  }
+}
+
 export class LanguageModel {
   private constructor(
     readonly config: LmConfig,
@@ -43,12 +52,7 @@ export class LanguageModel {
   static async load(device: Device, model: Model, options: LmOptions = {}): Promise<LanguageModel> {
     const config = model.config.lm;
     if (!config) throw new FileError(`${model.name}: holds no language model`);
-    const { headDim, heads, kvHeads } = config;
-    if (headDim % 2 !== 0 || headDim > MAX_HEAD_DIM || heads % kvHeads !== 0) {
-      throw new FileError(
-        `${model.name}: ${heads} query and ${kvHeads} key heads of ${headDim}; heads are even, at most ${MAX_HEAD_DIM} wide, and key heads divide query heads`,
-      );
-    }
+    checkLm(model.name, config);
     const weights = new Weights(device, model.tensors("lm"), model.dtype);
     try {
       const { smallestSegment = 512, prefillRows = 512, tokensPerSubmit = 8, submitsInFlight = 3 } = options;

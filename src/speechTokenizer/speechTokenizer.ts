@@ -38,6 +38,16 @@ interface Prepared {
   readonly ids: Tensor;
 }
 
+/** @throws FileError for sizes that cannot be computed; `name` is that of the model */
+export function checkSpeechTokenizer(name: string, { width, heads }: SpeechTokenizerConfig): void {
+  const headDim = width / heads;
+  if (headDim % 2 !== 0 || headDim > MAX_HEAD_DIM) {
+    throw new FileError(
+      `${name}: attention heads of the speech tokenizer have ${headDim} channels; even numbers up to ${MAX_HEAD_DIM} can be computed`,
+    );
+  }
+}
+
 export class SpeechTokenizer {
   private last: Prepared | undefined;
   /** The end of the last call: calls share buffers, so the next one waits. */
@@ -58,12 +68,7 @@ export class SpeechTokenizer {
         `${model.name}: holds no speech tokenizer; convert a checkpoint that has speech_tokenizer_v2.onnx`,
       );
     }
-    const headDim = config.width / config.heads;
-    if (headDim % 2 !== 0 || headDim > MAX_HEAD_DIM) {
-      throw new FileError(
-        `${model.name}: attention heads of the speech tokenizer have ${headDim} channels; even numbers up to ${MAX_HEAD_DIM} can be computed`,
-      );
-    }
+    checkSpeechTokenizer(model.name, config);
     const weights = new Weights(device, model.tensors("speechTokenizer"), "f32");
     try {
       return new SpeechTokenizer(device, config, weights, await loadSpeechEncoder(weights, config));
