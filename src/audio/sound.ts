@@ -1,10 +1,7 @@
 /** Sound from a file on disk, or one that was picked in a browser. */
 import type { RandomAccessFile } from "../checkpoint/source.js";
 import { FileError } from "../errors.js";
-import { decodeWav, type Sound } from "./readWav.js";
-
-/** 11 minutes of stereo floats at 48 kHz. */
-const MAX_BYTES = 2 ** 28;
+import { decodeWav, MAX_BYTES, type Sound } from "./readWav.js";
 
 /** @throws FileError when it is empty, larger than 256 MiB, no WAV file, or damaged */
 export async function readSound(file: RandomAccessFile): Promise<Sound> {

@@ -48,14 +48,107 @@ describe("decodeWav", () => {
     expect(decodeWav(encodeWav(samples, 24_000, "32f"), "a.wav")).toEqual({ samples, sampleRate: 24_000 });
   });
 
+  // Sums over all bytes as Python's audioop decodes them, which is the table of the standard.
+  test.each([
+    ["A-law", 6, 1_564_672, 100_139_008, { 213: 8, 85: -8, 170: 32_256, 42: -32_256 }],
+    ["mu-law", 7, 1_532_928, 98_107_392, { 255: 0, 127: 0, 128: 32_124, 0: -32_124 }],
+  ] as const)("%s, as the telephone codes it", (_, tag, size, weighted, known) => {
+    const codes = Uint8Array.from({ length: 256 }, (_, i) => i);
+    for (const extensible of [false, true]) {
+      const { samples } = decodeWav(wavFile(codes, { tag, width: 1, extensible }), "a.wav");
+      const values = Array.from(samples, (v) => v * 2 ** 15);
+      const total = (weight: (v: number, i: number) => number) => values.reduce((all, v, i) => all + weight(v, i), 0);
+      expect([total((v) => v), total(Math.abs)]).toEqual([0, size]);
+      expect(total((v, i) => (i + 1) * v)).toBe(weighted);
+      for (const [code, value] of Object.entries(known)) expect(values[Number(code)]).toBeCloseTo(value, 9);
+    }
+  });
+
+  const OPEN = [
+    0,
+    0xffff_ffff,
+    0x7fff_ffff,
+    0x8000_0000,
+    0x7fff_f000,
+    0xffff_ffff - 36,
+    0x7fff_ffff - 36,
+    2e9,
+    2 ** 30,
+  ];
+  test.each(OPEN)("a stream that claims %s bytes is read to its end, and half a sample dropped", (claimed) => {
+    const data = packed([...VALUES, ...VALUES], 2);
+    for (const container of ["RIFF", "RIFX", "RF64"] as const) {
+      const ordered = container === "RIFX" ? swapped(data, 2) : data;
+      const file = wavFile(Uint8Array.from([...ordered, 7]), { container, claimed });
+      const view = new DataView(file.buffer);
+      for (const size of [undefined, 0, 36, 0xffff_ffff, claimed]) {
+        if (size !== undefined) view.setUint32(4, size, container !== "RIFX");
+        expect(decodeWav(file, "a.wav").samples).toEqual(Float32Array.from([...VALUES, ...VALUES]));
+      }
+    }
+    const long = wavFile(data, { container: "RF64", claimed: 0xffff_ffff, longSize: BigInt(claimed) });
+    expect(decodeWav(long, "a.wav").samples.length).toBe(12);
+  });
+
+  test("of channels that cancel each other one is used, with a warning", () => {
+    const sine = Array.from({ length: 400 }, (_, i) => Math.round(2 ** 13 * Math.sin(i / 9)) / 2 ** 15);
+    const stereo = (left: (v: number, i: number) => number, right: (v: number, i: number) => number) =>
+      decodeWav(
+        wavFile(
+          packed(
+            sine.flatMap((v, i) => [left(v, i), right(v, i)]),
+            4,
+            true,
+          ),
+          { channels: 2, width: 4, tag: 3 },
+        ),
+        "b.wav",
+      );
+    const same = (v: number) => v;
+    expect(stereo(same, (v) => -v)).toEqual({
+      samples: Float32Array.from(sine),
+      sampleRate: 16_000,
+      warnings: ["b.wav: its 2 channels cancel each other, as when one is inverted; channel 1 alone is used"],
+    });
+    expect(
+      stereo(
+        (v) => v + 0.1,
+        (v) => 0.1 - 0.95 * v,
+      ).warnings,
+    ).toHaveLength(1);
+    // One that is silent, quieter, or has nothing to do with the other cancels nothing.
+    const others = [() => 0, same, (v: number) => -0.5 * v, (_: number, i: number) => Math.cos(i * i)];
+    for (const other of others) expect(stereo(same, other).warnings).toBeUndefined();
+    expect(
+      stereo(
+        () => 0,
+        () => 0,
+      ).warnings,
+    ).toBeUndefined();
+    const three = packed(
+      sine.flatMap((v) => [0, v, -v]),
+      4,
+      true,
+    );
+    expect(decodeWav(wavFile(three, { channels: 3, width: 4, tag: 3 }), "b.wav").samples).toEqual(
+      Float32Array.from(sine),
+    );
+  });
+
   const two = packed(VALUES, 2);
+  /** A file without sound, whose last chunk is a note. */
+  const emptyAndNote = () => {
+    const note = [..."LIST"].map((c) => c.charCodeAt(0)).concat([3, 0, 0, 0, 1, 2, 3, 0]);
+    return Uint8Array.from([...wavFile(new Uint8Array()), ...note]);
+  };
   const damaged: readonly (readonly [string, Uint8Array, string])[] = [
     [
       "a length that is a lie",
       wavFile(two, { claimed: 96_000 }),
       'its chunk "data" claims 96000 bytes, the file has 12',
     ],
-    ["a length left open", wavFile(two, { claimed: 0xffff_ffff }), "it was cut short or never finished"],
+    ["a length that a long file may have", wavFile(two, { claimed: 2 ** 28 }), "it was cut short or never finished"],
+    ["an empty sound and a note after it", emptyAndNote(), "holds no sound"],
     ["a cut file", wavFile(two).subarray(0, 50), 'its chunk "data" claims 12 bytes, the file has 6 more'],
     ["no sound", wavFile(new Uint8Array()), "holds no sound"],
     ["no channels", wavFile(two, { channels: 0 }), "0 channels"],
@@ -65,7 +158,13 @@ describe("decodeWav", () => {
     ["an odd width", wavFile(two, { width: 5 }), "whole numbers of 40 bits in 5 bytes"],
     ["more bits than bytes", wavFile(two, { bits: 99 }), "whole numbers of 99 bits in 2 bytes"],
     ["half floats", wavFile(two, { tag: 3 }), "floats of 16 bits in 2 bytes"],
-    ["another coding", wavFile(two, { tag: 7, width: 1 }), "coded as mu-law, only PCM and float are read"],
+    [
+      "another coding",
+      wavFile(two, { tag: 2, width: 1 }),
+      "coded as ADPCM, only PCM, float, A-law and mu-law are read",
+    ],
+    ["a law of two bytes", wavFile(two, { tag: 6 }), "codes of 16 bits in 2 bytes, expected 1 bytes"],
+    ["a Git LFS pointer", new TextEncoder().encode("version https://git-lfs.github.com/spec/v1\n"), "run git lfs pull"],
     ["not a number", wavFile(packed([0, Number.NaN], 4, true), { tag: 3, width: 4 }), "sample 1 is NaN"],
     ["infinity", wavFile(packed([-1 / 0], 8, true), { tag: 3, width: 8 }), "sample 0 is -Infinity"],
     ["floats at the scale of integers", wavFile(packed([9000], 4, true), { tag: 3, width: 4 }), "sample 0 is 9000"],
@@ -126,6 +225,7 @@ describe("damaged files", () => {
     ["16 bits", wavFile(packed(noise, 2))],
     ["24 bits, stereo, extensible", wavFile(packed(noise, 3), { width: 3, channels: 2, extensible: true })],
     ["floats, big-endian", wavFile(packed(noise, 4, true), { container: "RIFX", width: 4, tag: 3 })],
+    ["A-law, stereo, streamed", wavFile(packed(noise, 1), { width: 1, tag: 6, channels: 2, claimed: 0xffff_ffff })],
     [
       "RF64",
       wavFile(packed(noise, 2), { container: "RF64", claimed: 0xffff_ffff, longSize: BigInt(noise.length * 2) }),
