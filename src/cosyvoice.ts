@@ -195,7 +195,7 @@ export class CosyVoice {
         tokens: tokens.length,
         stop: "eos",
         segments: [],
-        warnings: foreignTokens(voice, this.reader.codebook),
+        warnings: [...(sound.warnings ?? []), ...(voice.warnings ?? []), ...foreignTokens(voice, this.reader.codebook)],
         timings: {
           text: 0,
           lmPrefill: 0,

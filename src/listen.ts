@@ -2,7 +2,7 @@
 import { fbank } from "./audio/fbank.js";
 import { mel24k } from "./audio/mel.js";
 import type { Sound } from "./audio/readWav.js";
-import { prepareRecording } from "./audio/recording.js";
+import { doubts, prepareRecording } from "./audio/recording.js";
 import { whisperMel } from "./audio/whisperMel.js";
 import type { Model } from "./checkpoint/model.js";
 import { codebookOf } from "./codebook.js";
@@ -15,6 +15,8 @@ import type { Voice } from "./voice.js";
 export interface ListenOptions {
   /** What the voice will be called. */
   readonly name: string;
+  /** What the recording is called, in messages: its file. Default the name. */
+  readonly file?: string;
   /** The words of the recording; without them the voice speaks, but not zero-shot. */
   readonly transcript?: string;
   /** Cut silence off both ends and append a short one, which keeps the last sound from leaking into speech. Default true. */
@@ -55,7 +57,7 @@ export class Listener {
    * @throws InputError for a recording that cannot be used, FileError when the model has no speaker encoder, CancelledError when the
    * signal fires
    */
-  async voice(sound: Sound, { name, transcript, trim = true, signal }: ListenOptions): Promise<Voice> {
+  async voice(sound: Sound, { name, file = name, transcript, trim = true, signal }: ListenOptions): Promise<Voice> {
     const { encoder } = this;
     const { config, name: from } = this.model;
     if (!encoder) {
@@ -63,18 +65,20 @@ export class Listener {
         `${from}: to hear who speaks, a model needs a speaker encoder; convert one with campplus.onnx`,
       );
     }
-    const { samples, samples16k } = prepareRecording(sound, { name, sampleRate: config.sampleRate, trim });
+    const { samples, samples16k } = prepareRecording(sound, { name: file, sampleRate: config.sampleRate, trim });
     const cancel = signal ? { signal } : {};
     const embedding = await encoder.run(fbank(samples16k, encoder.config.melBins), cancel);
     const { ids: tokens } = await this.tokenizer.run(whisperMel(samples16k, this.tokenizer.config.melBins).mel, cancel);
     const mel = mel24k(samples, config.mel, config.sampleRate);
     if (mel.length < config.tokenMelRatio * config.mel.bins) {
-      throw new InputError(`${name}: the recording is too short for a speech token`);
+      throw new InputError(`${file}: the recording is too short for a speech token`);
     }
     const { codebook } = this;
+    const warnings = doubts(sound, file);
     return {
       name,
       embedding,
+      ...(warnings.length > 0 && { warnings }),
       prompt: { tokens, mel, ...(codebook && { codebook }), ...(transcript === undefined ? {} : { transcript }) },
     };
   }

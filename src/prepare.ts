@@ -116,10 +116,10 @@ export async function preparePrompt(
   const { words, ids, warnings: marked } = await promptText(voice, mode, options, reader);
   const prompted = promptedBy(voice, mode, ids, config);
   const foreign = mode === "sft" ? [] : foreignTokens(voice, reader.codebook);
-  if (mode !== "zero-shot" || !config.lm) return { transcript: "", prompted, warnings: foreign };
-  foreign.push(...(marked ?? []));
+  const doubts = [...(voice.warnings ?? []), ...foreign];
+  if (mode !== "zero-shot" || !config.lm) return { transcript: "", prompted, warnings: doubts };
   const unlikely = unlikelyTranscript(voice.name, ids.length, prompted.promptToken.length, config.lm);
-  return { transcript: words, prompted, warnings: [...foreign, ...unlikely] };
+  return { transcript: words, prompted, warnings: [...doubts, ...marked, ...unlikely] };
 }
 
 /** What a conversion gives to the flow. */
@@ -139,22 +139,22 @@ async function promptText(
   mode: Mode,
   options: SpeakOptions,
   reader: Reader,
-): Promise<{ words: string; ids: readonly number[]; warnings?: readonly string[] }> {
+): Promise<{ words: string; ids: readonly number[]; warnings: readonly string[] }> {
   const { instruct, compat } = options;
   const { tokenizer } = reader;
   const ways = waysOf(compat);
   const transcript = () => prompt?.transcript ?? tokenizer.decode(prompt?.transcriptIds ?? []);
   const asWritten = () => {
     const words = transcript();
-    return { words, ids: prompt?.transcriptIds ?? tokenizer.encode(words) };
+    return { words, ids: prompt?.transcriptIds ?? tokenizer.encode(words), warnings: [] };
   };
   if (mode === "instruct" && instruct !== undefined) {
     if (kept && !ways.instructionHeard) return asWritten();
     const marked = instruct.includes(END_OF_PROMPT) || !ways.instructionMarked;
     const words = marked ? instruct : `${instruct.trim()}${END_OF_PROMPT}`;
-    return { words, ids: tokenizer.encode(words) };
+    return { words, ids: tokenizer.encode(words), warnings: [] };
   }
-  if (mode !== "zero-shot") return { words: "", ids: [] };
+  if (mode !== "zero-shot") return { words: "", ids: [], warnings: [] };
   if (kept && !ways.keptTranscriptNormalized) return asWritten();
   const { spoken, warnings } = ways.textRead
     ? withoutInstruction(transcript())

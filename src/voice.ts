@@ -38,6 +38,8 @@ export interface Voice {
   readonly prompt?: VoicePrompt;
   /** It comes from a file, not from a recording just heard; this matters for `compat` alone. */
   readonly kept?: true;
+  /** What is doubtful about the recording it was just made of, a line each; whatever it speaks gives them too. */
+  readonly warnings?: readonly string[];
 }
 
 /** What is given to the language model in front of a text, and to the flow in front of its tokens. */

@@ -8,6 +8,8 @@ import { cleanUp } from "./trim.js";
 const LISTENING_RATE = 16_000;
 /** The speech tokenizer hears at most this much at once. */
 export const MAX_SECONDS = 30;
+/** Seconds that a voice is best made of: less says little of it, more wanders. */
+const BEST = { least: 3, most: 10 };
 /** Less holds no syllable, and not enough frames for any of the three. */
 const MIN_SECONDS = 0.1;
 /** Peak to peak (the mean does not count): −60 dB of full scale. */
@@ -50,6 +52,14 @@ export function prepareRecording(sound: Sound, options: RecordingOptions): Recor
   const samples16k = cleanUp(heard, Math.floor(TAIL_SECONDS * sampleRate));
   const seconds = samples16k.length / LISTENING_RATE;
   return { samples16k, samples: resample(samples16k, LISTENING_RATE, sampleRate), seconds };
+}
+
+/** What is doubtful about a recording that a voice is made of, a line each. */
+export function doubts({ samples, sampleRate, warnings = [] }: Sound, name: string): string[] {
+  const seconds = samples.length / sampleRate;
+  if (seconds >= BEST.least && seconds <= BEST.most) return [...warnings];
+  const much = seconds < BEST.least ? "a longer one says more of the voice" : "cut out the best of it";
+  return [...warnings, `${name}: ${seconds.toFixed(1)} s of sound, ${BEST.least} to ${BEST.most} s are best; ${much}`];
 }
 
 /** @throws InputError as `prepareRecording` does, without its work */

@@ -1,6 +1,7 @@
 /** `cosyvoice voice`: voices of recordings, made once and kept as files. */
 import type { Command } from "commander";
 import { findAdapter, openFolder, openGrammars } from "#platform";
+import { checkRecording } from "../audio/recording.js";
 import { readSound } from "../audio/sound.js";
 import { type Model, openModel } from "../checkpoint/model.js";
 import { printable } from "../checkpoint/printable.js";
@@ -134,13 +135,14 @@ async function add(
     hasher.update(await opened.read(0, opened.size));
     return { sound: heard, source: hasher.digest() };
   });
+  checkRecording(sound, path);
   await folder.make();
   await requireWritable(file);
   const transcript = promptText === undefined ? {} : { transcript: promptText };
   const from = modelFolder(named);
   return withModel(from, async (model) => {
     const voice = await withProgress("listening", async ({ signal }) =>
-      hear(model, adapter, (listener) => listener.voice(sound, { name, trim, signal, ...transcript })),
+      hear(model, adapter, (listener) => listener.voice(sound, { name, file: path, trim, signal, ...transcript })),
     );
     const seconds = (voice.prompt?.tokens.length ?? 0) / model.config.tokenRate;
     const facts = { name, ...transcript, source, ...(licence === undefined ? {} : { licence }), seconds };

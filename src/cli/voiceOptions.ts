@@ -56,7 +56,7 @@ export async function checkVoice({ voice, promptWav, promptText }: VoiceOptions)
     throw new InputError("--prompt-text are the words of --prompt-wav, which is missing");
   }
   checkPromptText(promptText);
-  if (promptWav !== undefined) checkRecording(await recording(promptWav), basename(promptWav));
+  if (promptWav !== undefined) checkRecording(await recording(promptWav), promptWav);
   else if (voice !== undefined && isVoiceFile(voice)) await withFile(voice, readVoice);
 }
 
@@ -94,6 +94,7 @@ export async function voiceOf(tts: CosyVoice, options: VoiceOptions): Promise<st
   if (promptWav !== undefined) {
     return tts.listen(await recording(promptWav), {
       name: basename(promptWav),
+      file: promptWav,
       ...(promptText === undefined ? {} : { transcript: promptText }),
       trim: waysOf(compat).recordingTrimmed,
       signal: interrupted,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { prepareRecording } from "../../src/audio/recording.js";
+import { doubts, prepareRecording } from "../../src/audio/recording.js";
 import { resample } from "../../src/audio/resample.js";
 import { cleanUp } from "../../src/audio/trim.js";
 import { InputError } from "../../src/errors.js";
@@ -50,6 +50,18 @@ describe("prepareRecording", () => {
     expect(prepare).toThrow(message);
     expect(prepare).toThrow(/^voice\.wav: [^\n]+$/);
   });
+});
+
+test("a voice is best made of 3 to 10 s, and what is doubtful about the sound comes first", () => {
+  const of = (seconds: number) => ({ samples: new Float32Array(16_000 * seconds), sampleRate: 16_000 });
+  for (const seconds of [3, 5.5, 10]) expect(doubts(of(seconds), "a.wav")).toEqual([]);
+  expect(doubts(of(1.5), "a.wav")).toEqual([
+    "a.wav: 1.5 s of sound, 3 to 10 s are best; a longer one says more of the voice",
+  ]);
+  expect(doubts({ ...of(29), warnings: ["odd"] }, "a.wav")).toEqual([
+    "odd",
+    "a.wav: 29.0 s of sound, 3 to 10 s are best; cut out the best of it",
+  ]);
 });
 
 describe("cleanUp", () => {
