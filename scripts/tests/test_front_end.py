@@ -1,3 +1,6 @@
+import re
+import sys
+import types
 from pathlib import Path
 
 import onnx
@@ -59,6 +62,42 @@ def test_the_tokenizer_file_holds_the_module(tmp_path: Path):
     mel = hash_input("in.mel", 1, 128, 57)
     ids = ReferenceEvaluator(str(path)).run(None, {"mel": mel.numpy(), "mel_length": torch.tensor([57]).int().numpy()})[0]
     assert ids.tolist() == module(mel)[1][None].tolist()
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_the_tokenizer_file_has_the_released_names(tmp_path: Path, half: bool):
+    """Those of the release where it has them, and else the rule by which s3tokenizer knows a weight: the node that uses it."""
+    torch.manual_seed(0)
+    path = tmp_path / "speech_tokenizer_v2.onnx"
+    write_speech_tokenizer(path, SpeechTokenizer(64, 6, 96), half)
+    graph = onnx.load(str(path)).graph
+    names = {t.name for t in graph.initializer}
+    assert len(names) == len(graph.initializer) == 102
+    assert {f"onnx::Conv_{number}" for number in range(2216, 2220)} | {"onnx::MatMul_2536", "quantizer.project_in.bias"} <= names
+    assert {"onnx::LayerNormalization_2224", "onnx::Add_2227", "onnx::MatMul_2230", "onnx::MatMul_2275"} <= names
+    assert {"onnx::MatMul_2535", "onnx::Add_2534", "onnx::LayerNormalization_2484", "blocks.5.attn.fsmn_block.weight"} <= names
+    for node in graph.node:
+        for name in names & set(node.input):
+            known = name.startswith("onnx::Conv_") or name in ("onnx::MatMul_2536", "quantizer.project_in.bias")
+            assert known or re.match(r"/blocks\.\d/(attn|attn_ln|mlp|mlp_ln)/", node.name), node.name
+    mel = torch.randn(1, 128, 57).numpy()
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    assert session.run(None, {"mel": mel, "mel_length": torch.tensor([57]).int().numpy()})[0].shape == (1, 15)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_s3tokenizer_reads_the_tokenizer_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half: bool):
+    # It needs torchaudio, to load sound, before it can be imported.
+    monkeypatch.setitem(sys.modules, "torchaudio", types.ModuleType("torchaudio"))
+    model = pytest.importorskip("s3tokenizer.model_v2", reason="s3tokenizer is not installed")
+    torch.manual_seed(0)
+    module = SpeechTokenizer(128, 2, 512).eval()
+    write_speech_tokenizer(tmp_path / "t.onnx", module, half)
+    other = model.S3TokenizerV2("speech_tokenizer_v2_25hz", model.ModelConfig(n_audio_state=128, n_audio_head=2, n_audio_layer=2))
+    other.init_from_onnx(str(tmp_path / "t.onnx"))
+    module = speech_tokenizer.from_state(read_onnx(tmp_path / "t.onnx"))
+    mel = torch.randn(1, 128, 203)
+    assert other.eval().quantize(mel, torch.tensor([203]))[0][0].tolist() == module(mel)[1].tolist()
 
 
 def test_a_speaker_encoder_of_other_sizes_is_read_from_its_file(tmp_path: Path):
