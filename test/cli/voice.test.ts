@@ -152,7 +152,9 @@ describe("a voice of a recording", () => {
   test("is made once, kept, spoken and converted with, and not replaced by mistake", async () => {
     const add = ["add", "glide", wav, "--model", HEARING, "--prompt-text", "Ah, well.", "--licence", "CC0"];
     const made = await voice(...add, "--json");
-    expect([made.status, made.stderr]).toEqual([0, ""]);
+    const short = `${wav}: 0.6 s of sound, 3 to 10 s are best; a longer one says more of the voice`;
+    expect([made.status, made.stderr]).toEqual([0, `warning: ${short}\n`]);
+    expect(JSON.parse(made.stdout).warnings).toEqual([short]);
     const source = createHash("sha256").update(readFileSync(wav)).digest("hex");
     const file = join(voices, `glide${SUFFIX}`);
     expect(JSON.parse(made.stdout)).toMatchObject({ from: file, source, licence: "CC0", transcript: "Ah, well." });
