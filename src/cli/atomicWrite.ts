@@ -1,8 +1,8 @@
 /** Writing a file so that its name only ever stands for a whole one. */
 import type { Stats } from "node:fs";
 import { access, constants, open, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
-import { FileError } from "../errors.js";
+import { dirname, extname } from "node:path";
+import { FileError, InputError } from "../errors.js";
 import { asFileError } from "../platform/nodeFiles.js";
 
 /**
@@ -39,6 +39,20 @@ export async function requireWritable(path: string): Promise<void> {
   } catch (error) {
     throw asFileError(error, path);
   }
+}
+
+/** Endings of sound and pictures; what would be written under them is none of it. */
+const OTHER_KINDS = {
+  WAV: "mp3 mp2 ogg oga opus spx flac m4a m4b mp4 aac wma amr aif aiff aifc au snd caf webm weba mka ac3 3gp ape alac pcm raw l16 ulaw alaw",
+  PNG: "jpg jpeg webp gif svg bmp tif tiff pdf avif",
+} as const;
+
+/** Refuses a name that promises another kind of file than is written. @throws InputError */
+export function requireEnding(path: string, written: keyof typeof OTHER_KINDS): void {
+  const ending = extname(path).slice(1).toLowerCase();
+  if (ending === "" || !OTHER_KINDS[written].split(" ").includes(ending)) return;
+  const own = `${path.slice(0, -ending.length)}${written.toLowerCase()}`;
+  throw new InputError(`${path}: only ${written} is written; name it ${own}`);
 }
 
 /** Where a path leads, and whether what is there must be written to rather than replaced. */

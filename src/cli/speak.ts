@@ -5,7 +5,7 @@ import type { WeightDtype } from "../checkpoint/model.js";
 import type { CosyVoice } from "../cosyvoice.js";
 import { checkRequest, type Speech } from "../speech.js";
 import { MODES, type Mode } from "../voice.js";
-import { atomicWrite, requireWritable } from "./atomicWrite.js";
+import { atomicWrite, requireEnding, requireWritable } from "./atomicWrite.js";
 import { modelFolder } from "./boxedModel.js";
 import { loadModel, tellAdapter, withProgress } from "./loadModel.js";
 import {
@@ -84,8 +84,12 @@ export function registerSpeak(program: Command): void {
       ),
     )
     .action(async (text: string | undefined, options: Options, command: Command) => {
+      requireEnding(options.output, "WAV");
       if (options.output !== STDOUT) await requireWritable(options.output);
-      if (options.spectrogram !== undefined) await requireWritable(options.spectrogram);
+      if (options.spectrogram !== undefined) {
+        requireEnding(options.spectrogram, "PNG");
+        await requireWritable(options.spectrogram);
+      }
       const spoken = await speak(
         options.textStream
           ? incomingText(text, options.textFile, command)

@@ -3,6 +3,7 @@ import type { Readable } from "node:stream";
 import type { Command } from "commander";
 import { FileError } from "../errors.js";
 import { openFile } from "../platform/nodeFiles.js";
+import { decodeText, TextStreamDecoder } from "./textDecode.js";
 
 /** Longest text that is read, in bytes; far above what one call of the engine takes. */
 const MAX_BYTES = 1 << 24;
@@ -34,25 +35,18 @@ export function incomingText(
   return readChunks(process.stdin);
 }
 
-/** The text of a stream, bit by bit. @throws FileError when it is not UTF-8 */
+/** The text of a stream, bit by bit. @throws FileError when it is neither UTF-8 nor UTF-16 */
 export async function* readChunks(stream: Readable): AsyncGenerator<string, void> {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  const decoded = (bytes?: Uint8Array): string => {
-    try {
-      return decoder.decode(bytes, { stream: bytes !== undefined });
-    } catch {
-      throw new FileError("stdin: not UTF-8 text");
-    }
-  };
-  for await (const chunk of stream as AsyncIterable<Buffer>) yield decoded(chunk);
-  yield decoded();
+  const decoder = new TextStreamDecoder("stdin");
+  for await (const chunk of stream as AsyncIterable<Buffer>) yield decoder.decode(chunk);
+  yield decoder.end();
 }
 
 export async function readTextFile(path: string, maxBytes = MAX_BYTES): Promise<string> {
   const file = await openFile(path);
   try {
     if (file.size > maxBytes) throw new FileError(`${path}: ${file.size} bytes of text, at most ${maxBytes}`);
-    return decode(await file.read(0, file.size), path);
+    return decodeText(await file.read(0, file.size), path);
   } finally {
     await file.close();
   }
@@ -66,14 +60,5 @@ export async function readStream(stream: Readable): Promise<string> {
     if (bytes > MAX_BYTES) throw new FileError(`stdin: more than ${MAX_BYTES} bytes of text`);
     chunks.push(chunk);
   }
-  return decode(Buffer.concat(chunks), "stdin");
-}
-
-/** UTF-8, with or without a byte-order mark. */
-function decode(bytes: Uint8Array, name: string): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new FileError(`${name}: not UTF-8 text`);
-  }
+  return decodeText(Buffer.concat(chunks), "stdin");
 }

@@ -1,7 +1,7 @@
 /** `cosyvoice vc`: a recording, spoken again in another voice. */
 import type { Command } from "commander";
 import { encodeWav } from "../audio/wav.js";
-import { atomicWrite, requireWritable } from "./atomicWrite.js";
+import { atomicWrite, requireEnding, requireWritable } from "./atomicWrite.js";
 import { modelFolder } from "./boxedModel.js";
 import { loadModel, tellAdapter, withProgress } from "./loadModel.js";
 import { compatOption, example, globalOptions, modelOption, seedOption } from "./options.js";
@@ -43,6 +43,7 @@ export function registerVc(program: Command): void {
       ),
     )
     .action(async (source: string, options: Options, self: Command) => {
+      requireEnding(options.output, "WAV");
       await requireWritable(options.output);
       const sound = await recording(source);
       const { adapter } = globalOptions(self);

@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { decode } from "fast-png";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { atomicWrite, requireWritable } from "../../src/cli/atomicWrite.js";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { atomicWrite, requireEnding, requireWritable } from "../../src/cli/atomicWrite.js";
 import { drawSpectrogram, spectrogramPng } from "../../src/cli/spectrogram.js";
-import { readStream, readTextFile } from "../../src/cli/textInput.js";
+import { readChunks, readStream, readTextFile } from "../../src/cli/textInput.js";
 import { FileError } from "../../src/errors.js";
 
 let folder: string;
@@ -76,6 +76,80 @@ test("text comes from a file or a stream alike, without a byte-order mark", asyn
   await expect(readStream(Readable.from(Array(17).fill(Buffer.alloc(1 << 20, 0x61))))).rejects.toThrow(
     "stdin: more than",
   );
+});
+
+describe("text in other encodings", () => {
+  const words = "Grüß Gott, 你好 👋\n";
+  const wide = (text: string, big = false) => {
+    const bytes = Buffer.from(text, "utf16le");
+    return big ? bytes.swap16() : bytes;
+  };
+  const marked = (text: string, big = false) => wide(`\ufeff${text}`, big);
+  const utf32 = (text: string) =>
+    Buffer.concat(Array.from(text, (letter) => Buffer.from(Uint32Array.of(letter.codePointAt(0) ?? 0).buffer)));
+
+  test.each([
+    ["UTF-8", Buffer.from(words)],
+    ["UTF-8 with a mark", Buffer.from(`\ufeff${words}`)],
+    ["UTF-16LE", marked(words)],
+    ["UTF-16BE", marked(words, true)],
+  ])("%s is read, however it is cut", async (_, bytes) => {
+    const path = join(folder, "a.txt");
+    writeFileSync(path, bytes);
+    expect(await readTextFile(path)).toBe(words);
+    for (const size of [1, 2, 3, 5, 64]) {
+      const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) =>
+        bytes.subarray(i * size, (i + 1) * size),
+      );
+      let text = "";
+      for await (const piece of readChunks(Readable.from(pieces))) text += piece;
+      expect(text).toBe(words);
+    }
+  });
+
+  test("nothing is held back of text without a mark", async () => {
+    const pieces: string[] = [];
+    for await (const piece of readChunks(Readable.from([Buffer.from("a"), Buffer.from("b")]))) pieces.push(piece);
+    expect(pieces.slice(0, 2)).toEqual(["a", "b"]);
+    expect(await readStream(Readable.from([]))).toBe("");
+  });
+
+  test.each<[string, Uint8Array, RegExp]>([
+    [
+      "UTF-16 without a mark",
+      wide("Hello there."),
+      /not UTF-8 text; it looks like UTF-16 without its byte-order mark: save/,
+    ],
+    ["big-endian too", wide("Hello there.", true), /it looks like UTF-16 without its byte-order mark/],
+    ["of Chinese", wide("你好，世界。今天天气很好。"), /it looks like UTF-16 without its byte-order mark/],
+    ["UTF-32", utf32("\ufeffHi."), /it looks like UTF-32: save it as UTF-8$/],
+    ["UTF-32 without a mark", utf32("Hi there."), /it looks like UTF-32 without/],
+    [
+      "GBK",
+      Buffer.from("c4e3bac3a3accac0bde7a1a3", "hex"),
+      /not UTF-8 text; it looks like an older encoding, such as GBK/,
+    ],
+    [
+      "Windows-1252",
+      Buffer.from("A na\xefve caf\xe9 au lait", "latin1"),
+      /an older encoding, such as GBK or Windows-1252/,
+    ],
+    ["half a character", marked("Hi").subarray(0, 5), /stdin: damaged UTF-16LE text$/],
+  ])("%s is refused by what it looks like", async (_, bytes, message) => {
+    await expect(readStream(Readable.from([bytes]))).rejects.toThrow(message);
+    await expect(readStream(Readable.from([bytes]))).rejects.toThrow(/^stdin: [^\n]+$/);
+  });
+});
+
+test("a name that promises another kind of file is refused, any other is not", () => {
+  for (const name of ["a.mp3", "a.OGG", "b.c/x.opus", "x.flac", "x.m4a", "x.aac", "x.wav.mp3", "x.pcm"]) {
+    expect(() => requireEnding(name, "WAV")).toThrow(/: only WAV is written; name it .*\.wav$/);
+  }
+  expect(() => requireEnding("out.mp3", "WAV")).toThrow("out.mp3: only WAV is written; name it out.wav");
+  for (const name of ["a.wav", "A.WAV", "out", "-", "/dev/stdout", "a.b", "mp3", ".mp3", "x.mp3/out", "1.5"]) {
+    requireEnding(name, "WAV");
+  }
+  expect(() => requireEnding("a.jpg", "PNG")).toThrow("a.jpg: only PNG is written; name it a.png");
 });
 
 test("a spectrogram is bright where it is loud, low bins at the bottom, and never wider than a picture may be", () => {
