@@ -52,8 +52,9 @@ The JSON holds texts by speaker and by way of speaking:
             "instruction-zero-shot": {"instruction": "Speak slowly.", "text": "Hello."},
             "sft_inference": ["Hello."],
             "prompt_wav": "anna.wav", "prompt_text": "I am Anna."}}
-sft_inference speaks with the voice of the speaker's name, or with "voice" (a name or file); the others with the recording
-"prompt_wav" and its words "prompt_text", else with "voice", else with that of --prompt-wav or --voice. Paths are seen from the JSON.
+A list of texts alone, {"anna": ["Hello."]}, is sft_inference. That speaks with the voice of the speaker's name, or with "voice"
+(a name or file); the others with the recording "prompt_wav" and its words "prompt_text", else with "voice", else with that of
+--prompt-wav or --voice. Paths are seen from the JSON.
 Run again, the same command makes only what is missing, failed, or made from other inputs.`;
 
 export function registerBatch(program: Command): void {

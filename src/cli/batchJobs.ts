@@ -5,8 +5,8 @@
  *                 "instruction-zero-shot": { "instruction": "…", "text": "…" }, "sft_inference": ["…"],
  *                 "prompt_wav": "anna.wav", "prompt_text": "…", "voice": "…" } }
  *
- * of which the last three keys are ours: whose voice it is. The tutorial's own example has commas before closing brackets, which JSON
- * forbids and the reader of yaml, which JSON is a part of, allows.
+ * of which the last three keys are ours: whose voice it is; or upstream's flat form, `{ "anna": ["…"] }`, for trained speakers. The
+ * tutorial's own example has commas before closing brackets, which JSON forbids and the reader of yaml, which JSON is a part of, allows.
  */
 import { dirname, resolve } from "node:path";
 import { parseDocument } from "yaml";
@@ -72,7 +72,8 @@ export function jobsOf(text: string, path: string, given: VoiceOptions): Item[] 
   const files = new Set<string>();
   for (const [speaker, value] of entries(parse(text, path), path)) {
     const where = `${path}: speaker ${JSON.stringify(printable(speaker))}`;
-    const entry = new Map(entries(value, where));
+    // Upstream's own lists of texts name no way of speaking.
+    const entry = new Map(Array.isArray(value) ? [["sft_inference", value]] : entries(value, where));
     for (const key of entry.keys()) {
       if (KEYS.includes(key)) continue;
       throw new InputError(

@@ -58,6 +58,16 @@ describe("the jobs", () => {
     expect(file?.voices).toEqual([{ voice: join(process.cwd(), "v.voice.safetensors") }]);
   });
 
+  test("of upstream's flat form are those of trained speakers", () => {
+    const items = jobs({ hibari: ["Hi there.", "And again."], anna: { "cross-lingual": ["Ah."] } }, { voice: "x" });
+    expect(items.map(({ file, speaker, mode, text }) => [file, speaker, mode, text])).toEqual([
+      ["hibari_sft_inference_0.wav", "hibari", "sft", "Hi there."],
+      ["hibari_sft_inference_1.wav", "hibari", "sft", "And again."],
+      ["anna_cross_lingual_0.wav", "anna", "cross-lingual", "Ah."],
+    ]);
+    expect(() => jobs({ hibari: ["x", 7] })).toThrow(/speaker "hibari": "sft_inference", number 2: the number 7/);
+  });
+
   test("never name a file outside of the folder, nor one twice", () => {
     const names = ["../../etc/passwd", "..", "/", "a b", "a/b", "A_B", "", "甲".repeat(300), "a\u0000\n"];
     const files = jobs(Object.fromEntries(names.map((name) => [name, { sft_inference: ["x"] }]))).map(
