@@ -253,8 +253,12 @@ interface Voices {
 
 /** @throws InputError naming the voices there are, FileError for one that is damaged. */
 function chooseVoice({ voices, broken }: Voices, name = [...voices.keys()][0]): Voice {
-  const damaged = name === undefined ? [...broken.values()][0] : broken.get(name);
+  const damaged = name === undefined ? undefined : broken.get(name);
   if (damaged) throw damaged;
+  const [first] = broken.values();
+  if (name === undefined && first) {
+    throw new FileError(`none of the model's ${broken.size} voices can be used (${first.message}); give a recording`);
+  }
   if (name === undefined) {
     throw new InputError(
       "the model has no voice to speak with; give a recording, or add a speaker to spk2info.pt beside its weights and convert it again",

@@ -20,6 +20,9 @@ export const TRANSCRIPT = "transcript";
 /** Characters. */
 const MAX_TRANSCRIPT = 10_000;
 
+/** Corpora have a few thousand speakers. */
+const MAX_VOICES = 100_000;
+
 /** Voices that a warning names. */
 const SHOWN = 5;
 
@@ -28,7 +31,9 @@ export async function speakersIn(torch: TorchFile): Promise<Speakers> {
   const voices = new Map<string, ReadonlyMap<string, LazyTensor>>();
   const errors: FileError[] = [];
   if (!(torch.root instanceof PickleDict)) throw new FileError(`${torch.name}: not a dict of voices`);
-  for (const [key, entry] of torch.root.entries) {
+  const { entries } = torch.root;
+  if (entries.size > MAX_VOICES) throw new FileError(`${torch.name}: ${entries.size} voices, at most ${MAX_VOICES}`);
+  for (const [key, entry] of entries) {
     const name = String(key);
     try {
       voices.set(name, await speaker(torch, name, entry));

@@ -100,8 +100,9 @@ function candidates(root: PickleValue): Candidate[] {
       seen.add(dict);
       const tensors = new Map<string, PickleValue>();
       for (const [key, value] of dict.entries) {
-        if (value instanceof PickleDict) next.push({ path: [...path, String(key)], dict: value });
-        else if (typeof key === "string" && (value instanceof TorchTensor || value instanceof NumpyArray))
+        if (value instanceof PickleDict) {
+          if (next.length < MAX_DICTS) next.push({ path: [...path, String(key)], dict: value });
+        } else if (typeof key === "string" && (value instanceof TorchTensor || value instanceof NumpyArray))
           tensors.set(key, value);
       }
       if (tensors.size > 0) found.push({ path, tensors });

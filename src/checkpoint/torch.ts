@@ -17,6 +17,9 @@ import { readZip, type ZipEntry } from "./zip.js";
 /** The largest pickle of a release is under 200 KB. */
 const MAX_PICKLE = 1 << 26;
 
+/** Numbers of a list that is taken for a tensor: a speaker vector has 192. */
+const MAX_LIST = 4096;
+
 const ARCHIVE = "a ZIP archive as torch.save has written since PyTorch 1.6";
 
 export interface TorchFile {
@@ -142,7 +145,8 @@ function listTensor(label: string, list: readonly PickleValue[]): LazyTensor | u
   const [first] = list;
   const nested = list.length === 1 && Array.isArray(first);
   const values = nested ? first : list;
-  if (values.length === 0 || !values.every((value) => typeof value === "number")) return undefined;
+  if (values.length === 0 || values.length > MAX_LIST || !values.every((value) => typeof value === "number"))
+    return undefined;
   const shape = nested ? [1, values.length] : [values.length];
   return computedTensor(label, shape, async () => Float32Array.from(values as readonly number[]));
 }

@@ -175,7 +175,13 @@ async function allVoices({ model, voices }: Options): Promise<Places> {
   const folder = new VoicesFolder(voices);
   const path = modelFolder(model);
   return new Map([
-    [path, await withModel(path, speakersOf)],
+    [
+      path,
+      await withModel(path, async (model) => {
+        warn(model.warnings);
+        return speakersOf(model);
+      }),
+    ],
     [folder.path, await ownVoices(folder)],
   ]);
 }

@@ -8,7 +8,7 @@ import { parseHyperpyyaml } from "../../src/checkpoint/hyperpyyaml.js";
 import { openModel } from "../../src/checkpoint/model.js";
 import { openOnnx } from "../../src/checkpoint/onnx.js";
 import { speakerTensors, speechTokenizerTensors } from "../../src/checkpoint/onnxNames.js";
-import { openSafetensors } from "../../src/checkpoint/safetensors.js";
+import { openSafetensors, safetensorsHeader } from "../../src/checkpoint/safetensors.js";
 import { speakersIn } from "../../src/checkpoint/speakers.js";
 import { openState } from "../../src/checkpoint/stateFile.js";
 import type { LazyTensor } from "../../src/checkpoint/tensor.js";
@@ -75,6 +75,50 @@ describe(`${MUTATIONS} damaged files each`, () => {
     });
   });
 
+  // OrderedDict([("module.w", tensor), ...]) under a key, an array and a scalar of NumPy, a size, settings, an optimizer.
+  const dtype = "cnumpy\ndtype\nX\x02\0\0\0f4\x89\x88\x87R(K\x03X\x01\0\0\0<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb";
+  const encoded = (text: string) =>
+    `c_codecs\nencode\nX${String.fromCharCode(text.length)}\0\0\0${text}X\x06\0\0\0latin1\x86R`;
+  const array = `cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85${encoded("b")}\x87R(K\x01K\x01K\x02\x86${dtype}\x89${encoded("abcdefgh")}tb`;
+  const scalar = `cnumpy.core.multiarray\nscalar\n${dtype}${encoded("abcd")}\x86R`;
+  const weights = { shape: [2, 3], storage: floats("s", new Float32Array(6)) };
+
+  it("torch: what a trainer saves", async () => {
+    const saved: Saved = {
+      model: { "module.input_embedding.weight": weights, "module.b": { code: array } },
+      ema: { "input_embedding.weight": weights },
+      optimizer: { state: { "0": { step: 1, exp_avg: weights } }, param_groups: [{ lr: 0.1 }] },
+      size: { code: "ctorch\nSize\n(K\x02K\x03t\x85R" },
+      args: { code: "cargparse\nNamespace\n)\x81}X\x01\0\0\0aK\x01sb" },
+      loss: { code: scalar },
+      set: { code: "\x8f(K\x01K\x02\x90" },
+    };
+    const refused = await fuzz(torchFile(saved), 31, async (bytes) => {
+      await drain((await openState(memoryFile(bytes), "flow")).tensors.values());
+    });
+    expect(refused).toBeGreaterThan(MUTATIONS / 10);
+  });
+
+  it("torch: speakers as other tools write them", async () => {
+    const speakers: Saved = {
+      "1": [0.5, 1, 2],
+      "2": { code: array },
+      "3": { embedding: [[1, 2, 3]], prompt_text: "Grüß Gott." },
+      "4": { embedding: [{ code: scalar }, 1] },
+    };
+    await fuzz(torchFile(speakers), 32, async (bytes) => {
+      for (const voice of (await speakersIn(await openTorch(memoryFile(bytes)))).voices.values())
+        await drain(voice.values());
+    });
+  });
+
+  it("safetensors under the name of a torch file", async () => {
+    const header = safetensorsHeader([{ name: "x.input_embedding.weight", shape: [2], type: "F32" }], {});
+    await fuzz(Buffer.concat([header, new Uint8Array(8)]), 33, async (bytes) => {
+      await drain((await openState(memoryFile(bytes), "flow")).tensors.values());
+    });
+  });
+
   it("torch: voices", async () => {
     await fuzz(bytesOf("spk2info.pt"), 2, async (bytes) => {
       for (const voice of (await speakersIn(await openTorch(memoryFile(bytes)))).voices.values())
@@ -124,7 +168,7 @@ describe(`${MUTATIONS} damaged files each`, () => {
   it("an official release, one file of it at a time", async () => {
     // Parts that agree with each other are opened together, so this reaches the config and the tables.
     const small = new Map([...release].filter(([path]) => !/llm|flow|onnx/.test(path)));
-    for (const [seed, path] of ["cosyvoice2.yaml", "hift.pt"].entries()) {
+    for (const [seed, path] of ["cosyvoice2.yaml", "hift.pt", "spk2info.pt"].entries()) {
       await fuzz(bytesOf(path), 20 + seed, async (bytes) => {
         const model = await openModel(memoryFolder(new Map([...small, [path, bytes]])));
         const source = model.tensors("vocoder");
