@@ -16,6 +16,7 @@ export function syntheticModel(config: Config, dtype: WeightDtype): Model {
     tensors: (component) => syntheticWeights(component, config),
     voices: [],
     warnings: [],
+    damaged: new Map(),
     voice: (name) => Promise.reject(new InputError(`the synthetic model has no voice ${name}`)),
     tokenizerFiles: () => Promise.reject(new FileError("the synthetic model has no tokenizer")),
     close: () => Promise.resolve(),

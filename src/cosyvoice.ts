@@ -2,7 +2,6 @@
 import { findAdapter, openFolder, openGrammars, packagedVoice } from "#platform";
 import type { Sound } from "./audio/readWav.js";
 import { type Model, openModel, type WeightDtype } from "./checkpoint/model.js";
-import { leftOut } from "./checkpoint/speakers.js";
 import { type OnRead, watchedModel } from "./checkpoint/watched.js";
 import { codebookOf } from "./codebook.js";
 import type { Component, Config } from "./config.js";
@@ -61,7 +60,7 @@ export class CosyVoice {
     private readonly device: Device,
     private readonly reader: Reader,
     private readonly synthesis: Synthesis,
-    private readonly known: Voices,
+    private readonly known: ReadonlyMap<string, Voice>,
     /** Speaks when a call names no other. */
     private readonly voice: string | undefined,
     /** Opens the model again, for the networks that hear. */
@@ -93,7 +92,11 @@ export class CosyVoice {
         );
       }
       const known = await readVoices(model);
-      if (voice !== undefined) chooseVoice(known, voice);
+      if (voice !== undefined) {
+        const damaged = model.damaged.get(voice);
+        if (damaged) throw damaged;
+        chooseVoice(known, voice);
+      }
       const tokenizer = await tokenizerOf(model);
       const adapter = await findAdapter(name);
       const opened = await Device.open(adapter);
@@ -107,7 +110,7 @@ export class CosyVoice {
       const synthesis = new Synthesis({ lm, flow, vocoder }, config);
       const wetext = new Wetext(() => (grammars === undefined ? openGrammars() : openFolder(grammars)));
       const reader = { tokenizer, wetext, config, codebook: await codebookOf(model) };
-      const warnings = [...model.warnings, ...leftOut([...known.broken.values()])];
+      const { warnings } = model;
       const report = reportAdapter(adapter);
       return new CosyVoice(opened, reader, synthesis, known, voice, open, config, model.dtype, report, warnings);
     } catch (error) {
@@ -120,7 +123,7 @@ export class CosyVoice {
 
   /** Names of the voices that can speak. */
   get voices(): readonly string[] {
-    return [...this.known.voices.keys()];
+    return [...this.known.keys()];
   }
 
   /** Samples per second of what `speak` gives. */
@@ -244,46 +247,27 @@ export class CosyVoice {
   }
 }
 
-/** Speakers of a model. */
-interface Voices {
-  readonly voices: ReadonlyMap<string, Voice>;
-  /** Why others cannot speak, by name. */
-  readonly broken: ReadonlyMap<string, FileError>;
-}
-
-/** @throws InputError naming the voices there are, FileError for one that is damaged. */
-function chooseVoice({ voices, broken }: Voices, name = [...voices.keys()][0]): Voice {
-  const damaged = name === undefined ? undefined : broken.get(name);
-  if (damaged) throw damaged;
-  const [first] = broken.values();
-  if (name === undefined && first) {
-    throw new FileError(`none of the model's ${broken.size} voices can be used (${first.message}); give a recording`);
-  }
+/** @throws InputError naming the voices there are. */
+function chooseVoice(known: ReadonlyMap<string, Voice>, name = [...known.keys()][0]): Voice {
   if (name === undefined) {
     throw new InputError(
       "the model has no voice to speak with; give a recording, or add a speaker to spk2info.pt beside its weights and convert it again",
     );
   }
-  const voice = voices.get(name);
+  const voice = known.get(name);
   if (voice) return voice;
-  const names = [...voices.keys()].map((one) => JSON.stringify(one)).join(", ");
+  const names = [...known.keys()].map((one) => JSON.stringify(one)).join(", ");
   throw new InputError(`voice ${JSON.stringify(name)} is unknown; the model has ${names || "none"}`);
 }
 
-/** All that can speak: one damaged speaker does not lock the others out. */
-async function readVoices(model: Model): Promise<Voices> {
+async function readVoices(model: Model): Promise<Map<string, Voice>> {
   const { flow } = model.config;
   const voices = new Map<string, Voice>();
-  const broken = new Map<string, FileError>();
-  for (const name of flow ? model.voices : []) {
-    try {
-      if (flow) voices.set(name, voiceOf(name, await model.voice(name), flow, model.name));
-    } catch (error) {
-      if (!(error instanceof FileError)) throw error;
-      broken.set(name, error);
-    }
+  if (!flow) return voices;
+  for (const name of model.voices) {
+    voices.set(name, voiceOf(name, await model.voice(name), flow, model.name));
   }
-  return { voices, broken };
+  return voices;
 }
 
 /** Reports the share of the model's values that were read, and stops between two reads when the signal has fired. */

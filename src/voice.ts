@@ -10,8 +10,7 @@
  *
  * (`CosyVoiceFrontEnd.frontend_*` upstream.)
  */
-import type { VoiceEntry } from "./checkpoint/model.js";
-import { TRANSCRIPT } from "./checkpoint/speakers.js";
+import { TRANSCRIPT, type VoiceEntry } from "./checkpoint/voiceEntry.js";
 import { type Config, type FlowConfig, MODES, type Mode } from "./config.js";
 import { FileError, InputError } from "./errors.js";
 

@@ -2,8 +2,7 @@
  * An official release to a model folder, front to back, one slice of one tensor in memory at a time.
  */
 import type { Component } from "../config.js";
-import { CancelledError, FileError } from "../errors.js";
-import { voiceOf } from "../voice.js";
+import { CancelledError } from "../errors.js";
 import { bytesOf } from "./dtype.js";
 import { FORMAT } from "./format.js";
 import { type Model, modelOf, type WeightDtype, type WeightSource } from "./model.js";
@@ -19,7 +18,6 @@ import {
 import { lacking, OFFICIAL_FILES, type OfficialParts, openOfficial, TOKENIZER } from "./official.js";
 import { type PlannedTensor, safetensorsHeader } from "./safetensors.js";
 import type { Folder, Hasher, OutputFolder } from "./source.js";
-import { leftOut } from "./speakers.js";
 import { SLICE } from "./tensor.js";
 
 export interface ConvertOptions {
@@ -104,7 +102,7 @@ class Conversion {
     for (const component of model.components) this.total += plan(model.tensors(component)).bytes;
     for (const { path } of inputs) this.source[path] = await this.hashInput(path);
     for (const component of model.components) await this.writeComponent(component);
-    await this.writeVoices();
+    if (model.voices.length > 0) await this.writeVoices();
     await this.copyTokenizer();
     await this.write(CONFIG, [json(model.config)]);
     const manifest: Manifest = {
@@ -173,39 +171,18 @@ class Conversion {
     );
   }
 
-  /** Small enough to hold: an embedding, or a prompt of at most 30 s, for each voice. One that nobody could speak with is left out. */
+  /** Small enough to hold: an embedding, or a prompt of at most 30 s, for each voice. */
   private async writeVoices(): Promise<void> {
-    const voices: string[] = [];
+    const { voices } = this.model;
     const tensors: (PlannedTensor & { readonly bytes: Uint8Array })[] = [];
-    const errors: FileError[] = [];
-    for (const voice of this.model.voices) {
-      try {
-        tensors.push(...(await this.voiceTensors(voice)));
-        voices.push(voice);
-      } catch (error) {
-        if (!(error instanceof FileError)) throw error;
-        errors.push(error);
+    for (const voice of voices) {
+      for (const [key, { shape, data }] of Object.entries(await this.model.voice(voice))) {
+        const type = data instanceof Int32Array ? "I32" : "F32";
+        tensors.push({ name: `${voice}/${key}`, shape, type, bytes: bytesOf(data) });
       }
-    }
-    for (const warning of leftOut(errors)) this.options.onWarning?.(warning);
-    if (voices.length === 0) {
-      if (errors.length > 0) this.options.onWarning?.(`${this.from.name}: no voice is left, so no trained speakers`);
-      return;
     }
     const header = safetensorsHeader(tensors, { format: FORMAT, voices: JSON.stringify(voices) });
     await this.write(VOICES_FILE, [header, ...tensors.map(({ bytes }) => bytes)]);
-  }
-
-  private async voiceTensors(voice: string): Promise<(PlannedTensor & { readonly bytes: Uint8Array })[]> {
-    const entry = await this.model.voice(voice);
-    const { flow } = this.model.config;
-    if (flow) voiceOf(voice, entry, flow, this.from.name);
-    return Object.entries(entry).map(([key, { shape, data }]) => {
-      const at = data instanceof Float32Array ? data.findIndex((value) => !Number.isFinite(value)) : -1;
-      if (at >= 0) throw new FileError(`${this.from.name}: ${voice}/${key}: element ${at} is ${data[at]}`);
-      const type = data instanceof Int32Array ? "I32" : "F32";
-      return { name: `${voice}/${key}`, shape, type, bytes: bytesOf(data) };
-    });
   }
 
   private async copyTokenizer(): Promise<void> {

@@ -6,12 +6,11 @@ import { checkWeights } from "../../weights/table.js";
 import type { Component, Config } from "../config.js";
 import { FileError, InputError } from "../errors.js";
 import { lazily } from "../lazily.js";
-import { toInts } from "./dtype.js";
 import { MANIFEST, openModelFolder } from "./modelFolder.js";
 import type { Parts } from "./parts.js";
 import { type Folder, readText } from "./source.js";
 import { TensorTable } from "./table.js";
-import { type LazyTensor, readAll } from "./tensor.js";
+import { type VoiceEntry, voiceEntry } from "./voiceEntry.js";
 
 /** How matrices are kept: whole floats or halves. Vectors, and parts that need the precision, stay whole either way. */
 export type WeightDtype = "f32" | "f16";
@@ -43,15 +42,6 @@ export interface WeightSource {
   readBytes(name: string, dtype: WeightDtype, start: number, count: number): Promise<Uint8Array>;
 }
 
-/** One tensor of a voice: ids as integers, everything else as floats. */
-export interface VoiceTensor {
-  readonly shape: readonly number[];
-  readonly data: Float32Array | Int32Array;
-}
-
-/** An entry of `spk2info.pt`: `embedding` [1, 192] for an SFT voice, the front end's prompt tensors for a zero-shot one. */
-export type VoiceEntry = Readonly<Record<string, VoiceTensor>>;
-
 /** The tokenizer's files as text. */
 export interface TokenizerFiles {
   readonly vocab: string;
@@ -70,6 +60,8 @@ export interface Model {
   tensors(component: Component): WeightSource;
   /** Voice names in the order of the file. */
   readonly voices: readonly string[];
+  /** Why others, which the folder has too, are left out, by name. */
+  readonly damaged: ReadonlyMap<string, FileError>;
   /** @throws InputError for an unknown name; the message lists the known ones. */
   voice(name: string): Promise<VoiceEntry>;
   tokenizerFiles(): Promise<TokenizerFiles>;
@@ -134,6 +126,7 @@ export async function modelOf(folder: Folder, parts: Parts, dtype: WeightDtype):
       return source;
     },
     voices: [...parts.voices.keys()],
+    damaged: parts.damaged,
     async voice(name) {
       const tensors = parts.voices.get(name);
       if (!tensors) {
@@ -142,10 +135,7 @@ export async function modelOf(folder: Folder, parts: Parts, dtype: WeightDtype):
           `voice ${JSON.stringify(name)} is unknown; ${known ? `${folder.name} has ${known}` : `${folder.name} has no voices`}`,
         );
       }
-      const entries = await Promise.all(
-        [...tensors].map(async ([key, tensor]) => [key, await voiceTensor(tensor)] as const),
-      );
-      return Object.fromEntries(entries);
+      return voiceEntry(tensors);
     },
     async tokenizerFiles() {
       const { vocab, merges, config } = parts.tokenizer;
@@ -158,16 +148,4 @@ export async function modelOf(folder: Folder, parts: Parts, dtype: WeightDtype):
     warnings: parts.warnings,
     close: () => parts.close(),
   };
-}
-
-/** Elements a voice's tensor has at most: a prompt of 30 s is 120,000 mel values. */
-const MAX_VOICE_TENSOR = 1 << 24;
-
-/** Ids stay integers. */
-export async function voiceTensor(tensor: LazyTensor): Promise<VoiceTensor> {
-  const { shape, elements, type, label } = tensor;
-  if (elements > MAX_VOICE_TENSOR) throw new FileError(`${label}: ${elements} elements, at most ${MAX_VOICE_TENSOR}`);
-  if ((type === "I64" || type === "I32") && tensor.raw)
-    return { shape, data: toInts(await tensor.raw(0, elements), type, label) };
-  return { shape, data: await readAll(tensor) };
 }

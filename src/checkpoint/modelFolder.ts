@@ -103,7 +103,16 @@ export async function openModelFolder(folder: Folder): Promise<Parts & { readonl
       if (config[component]) components.set(component, (await open(componentFile(component))).tensors);
     }
     const voices = (await folder.has(VOICES_FILE)) ? voiceTensors(await open(VOICES_FILE)) : new Map();
-    return { config, components, voices, tokenizer: TOKENIZER_FILES, warnings: [], dtype, close: () => files.close() };
+    return {
+      config,
+      components,
+      voices,
+      tokenizer: TOKENIZER_FILES,
+      warnings: [],
+      damaged: new Map(),
+      dtype,
+      close: () => files.close(),
+    };
   });
 }
 

@@ -13,7 +13,7 @@ import { type OnnxTensors, speakerTensors, speechTokenizerTensors } from "./onnx
 import { parseConfig } from "./parseConfig.js";
 import { OpenFiles, type Parts } from "./parts.js";
 import { type Folder, readJson } from "./source.js";
-import { type Speakers, speakersIn } from "./speakers.js";
+import { leftOut, type Speakers, speakersIn, usable } from "./speakers.js";
 import { flowTensors, lmTensors, vocoderTensors } from "./stateDicts.js";
 import { AdapterError, openState } from "./stateFile.js";
 import type { LazyTensor } from "./tensor.js";
@@ -89,14 +89,15 @@ export async function openOfficial(folder: Folder, wanted?: readonly Component[]
       speaker: both(shapes.get("speaker"), onnx.get("speaker")),
     });
     const config = parseConfig(new Lookup(`${folder.name}: configuration`, built));
-    const speakers = await readSpeakers(folder, files);
+    const speakers = await usable(await readSpeakers(folder, files), config.flow, folder.name);
     const fixed = [...SPEAKER_FILES, `${BLANK_EN}/config.json`, ...Object.values(TOKENIZER)];
     return {
       config,
       components: tensors,
       voices: speakers.voices,
+      damaged: speakers.damaged,
       tokenizer: TOKENIZER,
-      warnings: [...warnings, ...speakers.warnings],
+      warnings: [...warnings, ...leftOut(speakers, folder.name)],
       inputs: [
         ...present.map((component) => OFFICIAL_FILES[component]),
         ...(described ? [described.path] : []),
@@ -137,7 +138,7 @@ async function elsewhere(folder: Folder, component: Component): Promise<string |
 }
 
 /** What the folder lacks that is not needed to convert it, and what that will mean when speaking, a line each. */
-export async function lacking(folder: Folder, { components, voices }: Parts): Promise<string[]> {
+export async function lacking(folder: Folder, { components, voices, damaged }: Parts): Promise<string[]> {
   const lines: string[] = [];
   const without = async (component: Component, what: string, means: string) => {
     if (components.has(component)) return;
@@ -149,7 +150,7 @@ export async function lacking(folder: Folder, { components, voices }: Parts): Pr
   const hears = components.has("speechTokenizer") && components.has("speaker");
   await without("speechTokenizer", "speech tokenizer", "recordings cannot be used (--prompt-wav, vc, voice add)");
   await without("speaker", "speaker encoder", "no voice can be made of a recording (--prompt-wav, voice add)");
-  if (voices.size === 0) {
+  if (voices.size + damaged.size === 0) {
     const way = hears
       ? "speak needs --prompt-wav, or a voice file with --voice"
       : "speak needs a voice file with --voice";
@@ -161,14 +162,18 @@ export async function lacking(folder: Folder, { components, voices }: Parts): Pr
 /** Speakers of all files that hold some; the first file that knows a name says who that is. */
 async function readSpeakers(folder: Folder, files: OpenFiles): Promise<Speakers> {
   const voices = new Map<string, ReadonlyMap<string, LazyTensor>>();
-  const warnings: string[] = [];
+  const damaged = new Map<string, FileError>();
   for (const path of SPEAKER_FILES) {
     if (!(await folder.has(path))) continue;
     const found = await speakersIn(await openTorch(files.add(await folder.open(path))));
-    for (const [name, tensors] of found.voices) if (!voices.has(name)) voices.set(name, tensors);
-    warnings.push(...found.warnings);
+    for (const [name, error] of found.damaged) if (!voices.has(name)) damaged.set(name, error);
+    for (const [name, tensors] of found.voices) {
+      if (voices.has(name)) continue;
+      voices.set(name, tensors);
+      damaged.delete(name);
+    }
   }
-  return { voices, warnings };
+  return { voices, damaged, notes: [] };
 }
 
 async function readBlank(folder: Folder): Promise<Lookup | undefined> {

@@ -2,6 +2,7 @@
  * What an opened folder consists of, before a dtype is chosen: official releases and converted model folders both end here.
  */
 import type { Component, Config } from "../config.js";
+import type { FileError } from "../errors.js";
 import type { LazyTensor } from "./tensor.js";
 
 export interface Parts {
@@ -9,6 +10,8 @@ export interface Parts {
   readonly components: ReadonlyMap<Component, ReadonlyMap<string, LazyTensor>>;
   /** Voice name → its tensors. */
   readonly voices: ReadonlyMap<string, ReadonlyMap<string, LazyTensor>>;
+  /** Why others cannot be used, by name. */
+  readonly damaged: ReadonlyMap<string, FileError>;
   /** Paths inside the folder. */
   readonly tokenizer: { readonly vocab: string; readonly merges: string; readonly config: string };
   /** What was left out or chosen, a line each. */

@@ -37,6 +37,7 @@ export function watchedModel(model: Model, onRead: OnRead): Model {
     voices: model.voices,
     voice: (name) => model.voice(name),
     tokenizerFiles: () => model.tokenizerFiles(),
+    damaged: model.damaged,
     warnings: model.warnings,
     close: () => model.close(),
     tensors: (component) => {

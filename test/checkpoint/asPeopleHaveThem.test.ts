@@ -326,6 +326,14 @@ describe("speakers", () => {
     }
   });
 
+  it("that are damaged are left out of a release that is opened, too, and say why when one is asked for", async () => {
+    const files = tinyRelease().set("spk2info.pt", torchFile({ bad: [1], good: { embedding: tensor("v", [1, 7]) } }));
+    const model = await open(files);
+    expect(model.voices).toEqual(["good"]);
+    expect(model.damaged.get("bad")?.message).toMatch(/voice "bad": embedding has 1 values, the flow takes 7/);
+    expect(model.warnings).toHaveLength(1);
+  });
+
   it("that are all damaged leave a model without speakers, and a line that says so", async () => {
     const { voices, warnings } = await read({ a: { embedding: [1] }, b: { embedding: [2] } });
     expect(voices).toEqual([]);
@@ -345,6 +353,11 @@ describe("speakers", () => {
       },
     });
     expect(voices[0]?.prompt?.transcript).toBe("Grüß Gott, 你好 👋");
+    const alone = await read({ anna: { embedding: tensor("v", [1, 7]), prompt_text: "Ah." } });
+    expect([alone.voices.length, alone.warnings]).toEqual([
+      1,
+      ['folder: voice "anna" has words and no recording, so they are not used'],
+    ]);
   });
 });
 

@@ -16,6 +16,7 @@ export function namedModel(config: Config, dtype: WeightDtype = "f32"): Model {
     tensors: (component) => syntheticSource(component, weightTable(component, config), NEVER),
     voices: [],
     warnings: [],
+    damaged: new Map(),
     voice: refuse,
     tokenizerFiles: refuse,
     close: () => Promise.resolve(),

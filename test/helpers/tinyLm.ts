@@ -69,6 +69,7 @@ export function syntheticLm(config: LmConfig, dtype: WeightDtype, bias: Readonly
     tensors: () => source,
     voices: [],
     warnings: [],
+    damaged: new Map(),
     voice: nothing,
     tokenizerFiles: nothing,
     close: async () => {},
