@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { weightTable } from "../../weights/all.js";
+import { TINY as TINY_MODEL } from "../helpers/tinyModel.js";
 import { TINY, tinyRelease } from "../helpers/tinyRelease.js";
 import { floats, torchFile } from "../helpers/torchFile.js";
 import { commandLine, cosyvoice } from "./run.js";
@@ -23,7 +24,12 @@ beforeEach(() => {
     const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
     return [name, { shape, storage: floats(name, values) }] as const;
   });
-  for (const [path, content] of tinyRelease().set("llm.pt", torchFile(Object.fromEntries(state)))) {
+  const files = tinyRelease().set("llm.pt", torchFile(Object.fromEntries(state)));
+  // A tokenizer that can be used, or nothing would be converted.
+  for (const name of ["vocab.json", "merges.txt", "tokenizer_config.json"]) {
+    files.set(`CosyVoice-BlankEN/${name}`, readFileSync(join(TINY_MODEL, "tokenizer", name)));
+  }
+  for (const [path, content] of files) {
     mkdirSync(dirname(join(release, path)), { recursive: true });
     writeFileSync(join(release, path), content);
   }
@@ -42,6 +48,19 @@ async function killedWhileWriting(...more: string[]): Promise<string> {
   expect(await ended).toEqual([null, "SIGKILL"]);
   return partial;
 }
+
+test("what cannot speak is refused before anything is written, and leaves no folder", async () => {
+  const at = (...more: string[]) => ["convert", release, join(folder, "new", "deep", "model"), ...more];
+  writeFileSync(join(release, "CosyVoice-BlankEN", "vocab.json"), "{");
+  const { status, stderr } = await cosyvoice(at("--components", "lm"));
+  expect([status, stderr]).toEqual([1, expect.stringMatching(/^error: \S+release: vocab\.json: not JSON [^\n]*\n$/)]);
+  writeFileSync(
+    join(release, "llm.pt"),
+    `version https://git-lfs.github.com/spec/v1\noid sha256:${"ab".repeat(32)}\nsize 1\n`,
+  );
+  expect((await cosyvoice(at())).stderr).toMatch(/^error: \S+llm\.pt: a Git LFS pointer, .*run git lfs pull[^\n]*\n$/);
+  expect(readdirSync(folder)).toEqual(["release"]);
+}, 60_000);
 
 test("a conversion that is killed leaves nothing that looks finished, and the next one cleans up", async () => {
   const first = await killedWhileWriting();
