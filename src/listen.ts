@@ -26,7 +26,7 @@ export interface ListenOptions {
 
 /** The names of `ListenOptions`. */
 export const LISTEN_OPTIONS = {
-  ...{ name: true, transcript: true, trim: true, signal: true },
+  ...{ name: true, file: true, transcript: true, trim: true, signal: true },
 } as const satisfies Record<keyof ListenOptions, true>;
 
 /** Longest source of voice conversion; it is tokenized window by window. */

@@ -6,7 +6,7 @@ const CANCELLED = 0.01;
 const LEAST_POWER = 1e-9;
 
 export interface Mix {
-  readonly samples: Float32Array;
+  readonly samples: Float32Array<ArrayBuffer>;
   /** The channel that is used, where the mean of all would be next to nothing. */
   readonly alone: number | undefined;
 }
