@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from .text import SEGMENT_LENGTH
@@ -24,14 +25,35 @@ class Sampling:
     max_token_text_ratio: float = 20.0
     segment_length: int = SEGMENT_LENGTH
     """Text ids that are spoken in one piece; with a few, every sentence by itself."""
+    segment_limit: int = SEGMENT_LENGTH
+    """Text ids that are spoken well in one piece, at most: longer sentences are cut."""
+
+
+@dataclass(frozen=True)
+class Speaks:
+    """What a voice of little training can say; the engine folds a text to it and refuses what was not learned. A release has none."""
+
+    characters: str
+    """All of the texts that it learned from, in order."""
+    languages: tuple[str, ...]
+    """BCP 47."""
+    modes: tuple[str, ...]
+    """Of "sft", "zero-shot", "cross-lingual" and "instruct"."""
 
 
 MADE_UP = "A made-up model in the layout of the CosyVoice2 release."
 
 
-def official_yaml(s: Sizes, sampling: Sampling = Sampling(), about: str = MADE_UP) -> str:
+def own_fields(sampling: Sampling, speaks: Speaks | None) -> str:
+    """Lines that cosyvoice-webgpu alone reads; none where upstream's front end does the same."""
+    lines = [f"{key}: {value}" for key in ("segment_length", "segment_limit") if (value := getattr(sampling, key)) != SEGMENT_LENGTH]
+    if speaks:
+        lines += ["speaks:", *(f"    {key}: {json.dumps(value, ensure_ascii=False)}" for key, value in asdict(speaks).items())]
+    return "\n".join(["# For cosyvoice-webgpu; upstream reads none of these.", *lines, ""]) if lines else ""
+
+
+def official_yaml(s: Sizes, sampling: Sampling = Sampling(), about: str = MADE_UP, speaks: Speaks | None = None) -> str:
     """`about`: one line that says what the model is."""
-    segments = "" if sampling.segment_length == SEGMENT_LENGTH else f"# For cosyvoice-webgpu; upstream's front end always makes {SEGMENT_LENGTH}.\nsegment_length: {sampling.segment_length}\n"
     return f"""# {about} The widths of the look-ahead layer and of the up-sampler follow the
 # encoder's output_size; the blocks after the up-sampling ({s.flow_up_blocks}) show in the tensors of flow.pt.
 sample_rate: 24000
@@ -43,7 +65,7 @@ token_frame_rate: 25
 token_mel_ratio: 2
 chunk_size: 25
 num_decoding_left_chunks: -1
-{segments}
+{own_fields(sampling, speaks)}
 llm: !new:cosyvoice.llm.llm.Qwen2LM
     llm_input_size: !ref <llm_input_size>
     llm_output_size: !ref <llm_output_size>

@@ -7,14 +7,14 @@ from cosyvoice_torch.checkpoint import Model, build
 from cosyvoice_torch.bundle import read_bundle
 from cosyvoice_torch.flow import Flow
 from cosyvoice_torch.lm import Qwen2LM
-from cosyvoice_torch.official_yaml import Sampling
+from cosyvoice_torch.official_yaml import Sampling, Speaks
 from cosyvoice_torch.release import Sizes
 from cosyvoice_torch.sample_text import LINES
 from cosyvoice_torch.speaker import SpeakerEncoder, SpeakerSizes
 from cosyvoice_torch.speech_tokenizer import SpeechTokenizer
 from cosyvoice_torch.synthetic import fill_random
 from cosyvoice_torch.training.bpe import train_bpe
-from cosyvoice_torch.training.export import Voice, check, check_speakers, on_disk, sizes_of, write_reference, write_voice
+from cosyvoice_torch.training.export import ExportSettings, Trained, Voice, check, check_speakers, on_disk, sizes_of, speaks_of, write_reference, write_voice
 from cosyvoice_torch.training.lm import LmSettings
 from cosyvoice_torch.verify import verify
 from cosyvoice_torch.vocabulary import text_rows
@@ -55,6 +55,30 @@ def test_an_export_reads_back(voice: Voice, tmp_path: Path):
     assert model.config.lm.top_p == 0.5 and model.config.yaml["llm"]["sampling"]["tau_r"] == 0.3
     assert model.config.yaml["llm"]["max_token_text_ratio"] == 12
     assert torch.load(tmp_path / "spk2info.pt", weights_only=True)["ann"]["embedding"].shape == (1, 192)
+
+
+def test_what_a_voice_can_say_is_written_where_the_engine_reads_it(voice: Voice, tmp_path: Path):
+    speaks = Speaks(" !\"'-.:;?aä你", ("en", "de"), ("sft", "zero-shot"))
+    write_voice(tmp_path, replace(voice, speaks=speaks, sampling=replace(OWN, segment_length=8, segment_limit=40)))
+    written = Model(tmp_path).config.yaml
+    assert written["speaks"] == {"characters": speaks.characters, "languages": ["en", "de"], "modes": ["sft", "zero-shot"]}
+    assert (written["segment_length"], written["segment_limit"]) == (8, 40)
+    write_voice(tmp_path, voice)
+    assert not {"speaks", "segment_length", "segment_limit"} & Model(tmp_path).config.yaml.keys()
+
+
+def test_a_voice_can_say_what_it_learned_and_what_its_release_could(voice: Voice, tmp_path: Path):
+    lm = Trained(torch.nn.Module(), {}, {"ann"}, set("cba."))
+    hears = ExportSettings(hearing=("tokenizer",))
+    assert speaks_of({}, hears, lm) == Speaks(".abc", ("en",), ("sft",))
+    assert speaks_of({"lm": {"pairs": 0.3}}, hears, lm).modes == ("sft", "zero-shot", "cross-lingual")
+    write_voice(tmp_path, voice)
+    for recipe, settings in (({"lm": {"start": str(tmp_path)}}, hears), ({}, ExportSettings(start=str(tmp_path)))):
+        assert speaks_of(recipe, settings, lm) is None
+    write_voice(tmp_path, replace(voice, speaks=Speaks("xyz", ("de",), ("sft", "instruct"))))
+    tuned = speaks_of({}, ExportSettings(start=str(tmp_path)), lm)
+    assert tuned == Speaks(".abcxyz", ("de", "en"), ("sft", "instruct"))
+    assert speaks_of({}, ExportSettings(start=str(tmp_path)), None) == Speaks("xyz", ("de",), ("sft", "instruct"))
 
 
 def test_halves_take_half_the_room_and_read_as_floats(voice: Voice, tmp_path: Path):

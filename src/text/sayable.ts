@@ -202,7 +202,8 @@ export class Folder {
     const symbol = SYMBOLS[character];
     if (symbol !== undefined) return symbol === "" ? "" : ` ${symbol} `;
     const letter = LETTERS[character] ?? character.normalize("NFKD").replace(/\p{M}/gu, "");
-    if (letter !== "" && this.knows(letter)) return letter;
+    for (const kin of [letter, letter.toLowerCase(), letter.toUpperCase()])
+      if (kin !== "" && this.knows(kin)) return kin;
     return letter === "" || SILENT.test(character) ? "" : undefined;
   }
 }

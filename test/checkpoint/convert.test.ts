@@ -45,16 +45,21 @@ describe("official release", () => {
     expect(model.dtype).toBe("f32");
   });
 
-  it("takes sampling and the bounds of the length from the yaml", async () => {
+  it("takes sampling, the bounds of the length and what it can say from the yaml", async () => {
     const files = tinyRelease();
     const own = String(files.get("cosyvoice2.yaml"))
       .replace(/top_p: [\d.]+/, "top_p: 0.5")
       .replace(/tau_r: [\d.]+/, "tau_r: 0.3")
       .replace(/^( *)mix_ratio:/m, "$1min_token_text_ratio: 1\n$1max_token_text_ratio: 12\n$1mix_ratio:")
-      .replace(/^sample_rate:/m, "segment_length: 7\nsample_rate:");
+      .replace(
+        /^sample_rate:/m,
+        `segment_length: 7\nsegment_limit: 40\nspeaks:\n    characters: " ab"\n    languages: ["en"]\n    modes: [sft]\nsample_rate:`,
+      );
     const { config } = await openModel(memoryFolder(files.set("cosyvoice2.yaml", own)));
     expect(config.lm?.sampling).toEqual({ topP: 0.5, topK: 25, window: 10, tauR: 0.3 });
     expect([config.lm?.minRatio, config.lm?.maxRatio, config.segmentLength]).toEqual([1, 12, 7]);
+    expect(config.segmentLimit).toBe(40);
+    expect(config.speaks).toEqual({ characters: " ab", languages: ["en"], modes: ["sft"] });
   });
 
   it.each([

@@ -84,6 +84,22 @@ describe("by a model that knows English letters", () => {
     expect(await spokenByEnglish(text)).toBe(wanted);
   });
 
+  // What was heard of these was babble; their twins were understood.
+  test.each([
+    [
+      "It’s a lovely day, isn’t it? Don’t worry, we’ll be fine.",
+      "It's a lovely day, isn't it? Don't worry, we'll be fine.",
+    ],
+    ["“Come in,” she said, “and close the door.”", "Come in, she said, and close the door."],
+    ["The train was late — very late — and we waited.", "The train was late, very late, and we waited."],
+    ["Well… I am not sure… maybe tomorrow.", "Well... I am not sure... maybe tomorrow."],
+    ["Great job, see you tomorrow 👍", "Great job, see you tomorrow."],
+    ["The café served a naïve fiancée a jalapeño.", "The cafe served a naive fiancee a jalapeno."],
+    ["THE CHILDREN WALKED SLOWLY ALONG THE RIVER.", "The children walked slowly along the river."],
+  ])("%j is spoken as its plain twin", async (text, twin) => {
+    expect(await spokenByEnglish(text)).toBe(await spokenByEnglish(twin));
+  });
+
   test("nothing but its characters is left of anything", async () => {
     const all = new Set(ENGLISH_ONLY.characters);
     let text = "";
@@ -91,6 +107,11 @@ describe("by a model that knows English letters", () => {
       text += `${String.fromCodePoint(code)}${code % 40 === 0 ? ". A" : " "}`;
     for (const character of await spokenByEnglish(text))
       expect(all.has(character), JSON.stringify(character)).toBe(true);
+  });
+
+  test("a letter that it knows in the other case alone is said in that", async () => {
+    const abilities = { ...ENGLISH_ONLY, characters: "abcdefghijklmnopqrstuvwxyz ." };
+    expect(await spoken("It is ÉVE.", { abilities })).toBe("it is eve.");
   });
 
   test("what cannot be said is left out, and told", async () => {

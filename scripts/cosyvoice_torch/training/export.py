@@ -20,10 +20,10 @@ from ..bundle import write_bundle
 from ..cases import HEARING as HEARING_CASES
 from ..cases import SETS, record, text_cases
 from ..checkpoint import DIRECTION, LENGTH, Model
-from ..config import FlowConfig, LmConfig, VocoderConfig
+from ..config import FlowConfig, LmConfig, VocoderConfig, read_yaml
 from ..flow import Flow
 from ..lm import Qwen2LM
-from ..official_yaml import Sampling, official_yaml
+from ..official_yaml import Sampling, Speaks, official_yaml
 from ..onnx_writer import HALF_MAX, write_speaker, write_speech_tokenizer
 from ..release import Sizes
 from ..speaker import SpeakerEncoder
@@ -34,6 +34,7 @@ from ..vocoder import Hift
 from . import speaker, tokenizer
 from .checkpoints import averaged_best, best_files
 from .encode import HEARS, stored_vectors
+from .lm import LmSettings
 from .recipe import table
 from .run import Run, write_atomically
 from .trainer import Objective
@@ -49,6 +50,7 @@ class ExportSettings(Sampling):
     others: tuple[str, ...] = ()  # more speakers that flow and vocoder have learned, as further stored voices
     half: bool = True
     start: str = ""  # a release in the official layout, of which everything is taken that this run has not trained
+    languages: tuple[str, ...] = ("en",)  # of the corpus, as BCP 47 names them
     hearing: tuple[str, ...] = ()  # of "tokenizer" and "speaker": what is part of the release, for cloning and conversion
 
 
@@ -64,6 +66,7 @@ class Voice:
     sampling: Sampling = field(default_factory=Sampling)
     speech_tokenizer: SpeechTokenizer | None = None
     speaker_encoder: SpeakerEncoder | None = None
+    speaks: Speaks | None = None  # what it can say; None: everything
 
 
 def sizes_of(lm: LmConfig, flow: FlowConfig, vocoder: VocoderConfig) -> Sizes:
@@ -148,7 +151,7 @@ def write_voice(folder: Path, voice: Voice, half: bool = True, about: str = "A v
     folder.mkdir(parents=True, exist_ok=True)
     vocab, merges = read_vocabulary(voice.vocabulary)
     write_blank_en(folder / "CosyVoice-BlankEN", voice.lm.config, vocab, merges, header=True)
-    (folder / "cosyvoice2.yaml").write_text(official_yaml(sizes, voice.sampling, about), encoding="utf-8")
+    (folder / "cosyvoice2.yaml").write_text(official_yaml(sizes, voice.sampling, about, voice.speaks), encoding="utf-8")
     _save(folder / "llm.pt", on_disk(voice.lm.state_dict(), half))
     _save(folder / "flow.pt", on_disk(voice.flow.state_dict(), half))
     _save(folder / "hift.pt", split_weight_norm(voice.vocoder, on_disk(voice.vocoder.state_dict(), half)))
@@ -200,13 +203,39 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def trained(run: Run, recipe: dict[str, Any], name: str, best: int) -> tuple[Objective, dict[str, Any], set[str]]:
-    """An objective with the mean of its best checkpoints, what `export.json` says of it, and the speakers it was trained on."""
+@dataclass
+class Trained:
+    """A training of the run, with the mean of its best checkpoints."""
+
+    objective: Objective
+    said: dict[str, Any]  # what `export.json` says of it
+    speakers: set[str]
+    characters: set[str]
+
+
+def trained(run: Run, recipe: dict[str, Any], name: str, best: int) -> Trained:
     made = import_module(f".{name}", __package__).build(run, recipe)
     weights, files = averaged_best(run.path(name), best)
     made.objective.load_state_dict(weights)
-    speakers = {meta["speaker"] for meta in made.dataset.split("train").items}
-    return made.objective.eval().requires_grad_(False), said_of(run, name, files), speakers
+    learned = made.dataset.split("train").items
+    speakers, characters = {meta["speaker"] for meta in learned}, {c for meta in learned for c in meta["text"]}
+    return Trained(made.objective.eval().requires_grad_(False), said_of(run, name, files), speakers, characters)
+
+
+def speaks_of(recipe: dict[str, Any], settings: ExportSettings, lm: Trained | None) -> Speaks | None:
+    """What the voice can say: what its language model learned, and what the release could from which it started."""
+    learned = table(recipe, "lm", LmSettings)
+    begun_from = settings.start or learned.start
+    before = read_yaml(Path(begun_from) / "cosyvoice2.yaml").get("speaks") if begun_from else None
+    if begun_from and not before:
+        return None  # a few hours more take nothing from a release that says everything
+    known = Speaks(before["characters"], tuple(before["languages"]), tuple(before["modes"])) if before else Speaks("", (), ())
+    if not lm:
+        return known
+    after_others = ("zero-shot", "cross-lingual") if learned.pairs > 0 and "tokenizer" in settings.hearing else ()
+    union = lambda old, new: tuple(dict.fromkeys((*old, *new)))
+    characters = "".join(sorted(lm.characters | set(known.characters)))
+    return Speaks(characters, union(known.languages, settings.languages), union(known.modes, ("sft", *after_others)))
 
 
 def said_of(run: Run, name: str, files: list[str]) -> dict[str, Any]:
@@ -252,20 +281,21 @@ def export(run: Run, recipe: dict[str, Any], folder: Path) -> dict[str, Any]:
         raise ValueError(f"{folder}: the release to start from would be written over; name another folder")
     made = [name for name in ("vocoder", "flow", "lm") if start is None or run.path(name, "stage.json").exists()]
     parts = {name: trained(run, recipe, name, settings.best) for name in made}
-    said = {name: about for name, (_, about, _) in parts.items()}
+    said = {name: part.said for name, part in parts.items()}
     names = (settings.speaker, *settings.others)
     if "flow" in parts:
-        check_speakers(names, parts["flow"][2])
-    inside = lambda name, kind: next(m for m in parts[name][0].modules() if isinstance(m, kind)) if name in parts else getattr(start, name)
+        check_speakers(names, parts["flow"].speakers)
+    inside = lambda name, kind: next(m for m in parts[name].objective.modules() if isinstance(m, kind)) if name in parts else getattr(start, name)
     voice = Voice(
         inside("lm", Qwen2LM),
         inside("flow", Flow),
         inside("vocoder", Hift),
-        parts["lm"][0].bpe.folder if "lm" in parts else start.folder / "CosyVoice-BlankEN",
+        parts["lm"].objective.bpe.folder if "lm" in parts else start.folder / "CosyVoice-BlankEN",
         stored_vectors(run, names) if "flow" in parts else known_to(start, names),
         settings,
         tokenizer.trained(run)[0].tokenizer if "tokenizer" in settings.hearing else None,
         speaker.trained(run) if "speaker" in settings.hearing else None,
+        speaks_of(recipe, settings, parts.get("lm")),
     )
     said |= {name: said_of(run, name, [best_files(run.path(name))[0].name]) for name in settings.hearing}
     files = write_voice(folder, voice, settings.half, settings.about)
