@@ -103,6 +103,6 @@ export function withoutAcronyms(sentence: string): string {
 
 /** @param word in capitals */
 function isSpelled(word: string): boolean {
-  if (NAMES.has(word) || SHORT.has(word)) return false;
+  if (NAMES.has(word) || SHORT.has(word) || !/^[A-Z]+$/.test(word)) return false;
   return SPELLED.has(word) || word.length <= 3 || !VOWEL.test(word);
 }
