@@ -6,6 +6,7 @@ import { type IncomingOptions, incomingSegments } from "../../src/text/incoming.
 import { SentenceReader } from "../../src/text/read.js";
 import { readText } from "../../src/text/text.js";
 import { loadTokenizer } from "../../src/text/tokenizer.js";
+import { ENGLISH_ONLY } from "../helpers/reading.js";
 import { tinyFiles } from "./qwen2.js";
 
 const tokenizer = loadTokenizer(tinyFiles());
@@ -93,6 +94,33 @@ describe("a text that arrives bit by bit", () => {
       }
     });
     await fc.assert(property, { numRuns: 500 });
+  });
+
+  test("a stop that ends no sentence ends none, however it came", async () => {
+    // Where every sentence is a segment.
+    const each = () => ({ ...sentences(), segmentLength: 1 });
+    const texts = async (chunks: string[]) => (await read(chunks, each())).map(({ text }) => text);
+    expect(await texts(["I met Dr", ".", " Smith at 9", ":30."])).toEqual(["I met Dr. Smith at nine:thirty."]);
+    expect(await texts(["I live in the U.S. and work. J. R. R. Tolkien wrote it, e.g. in 1937."])).toEqual([
+      "I live in the U.S. and work.",
+      " J. R. R. Tolkien wrote it, e.g. in one thousand, nine hundred and thirty-seven.",
+    ]);
+  });
+
+  test("what cannot be said is told with the end, and of nothing else nothing is spoken", async () => {
+    const warnings: string[] = [];
+    const english = (): IncomingOptions => ({
+      ...words(),
+      reading: new SentenceReader({ tokenizer, grammars, abilities: ENGLISH_ONLY }),
+      warn: (warning) => warnings.push(warning),
+    });
+    expect((await read(["It’s 你", "好. Fine."], english())).map(({ text }) => text)).toEqual(["It's. Fine."]);
+    expect(warnings).toEqual(['this voice speaks English and cannot say "你好"; left out']);
+    await expect(read(["你好。"], english())).rejects.toThrow(
+      "text: nothing of it can be spoken: this voice speaks English",
+    );
+    await expect(read(["<speak>Hi"], english())).rejects.toThrow("is SSML");
+    await expect(read(["Slow.<|endofprompt|>Hi"], english())).rejects.toThrow("ends an instruction");
   });
 
   test("words are handed on before the sentence has ended, and none before it is whole", async () => {
