@@ -97,7 +97,7 @@ describe("speak with the model of the package", () => {
     ["a speed out of range", ["speak", "Yes.", "--speed", "9"], /^error: speed 9 is not between/m],
   ])("%s is one clear line", async (_, args, message) => {
     writeFileSync(join(folder, "long.txt"), "word ".repeat(20_000));
-    writeFileSync(join(folder, "bad.txt"), Buffer.from([0xff, 0xfe, 0x41]));
+    writeFileSync(join(folder, "bad.txt"), Buffer.from([0xc3, 0x28, 0x41]));
     writeFileSync(join(folder, "bad.safetensors"), "x");
     writeFileSync(join(folder, "silent.wav"), encodeWav(new Float32Array(16_000), 16_000));
     writeFileSync(join(folder, "hum.wav"), encodeWav(new Float32Array(16_000).map(Math.sin), 16_000));
