@@ -18,15 +18,32 @@ const SPELLED = new Set(
   ),
 );
 
-/** Short words that stand in capitals for emphasis alone. */
+/** Words of two and three letters: in capitals they stand for emphasis, others are spelled. */
 const SHORT = new Set(
-  "A I AN AS AT BE BY DO GO HE IF IN IS ME MY NO OF OH OK ON OR SO TO UP WE ALL AND ANY ARE BAD BIG BUT BUY BYE CAN CAR CAT DAD DAY DID DOG EAT END FAR FEW FOR FUN GET GOT GUY HAD HAS HER HEY HIM HIS HOT HOW ITS JOB KEY LET LOT LOW MAN MAY MEN MOM NEW NOT NOW ODD OFF OLD ONE OUR OUT OWN PAY PUT RED RUN SAD SAW SAY SEE SET SHE SIT SIX SON SUN TEN THE TOO TOP TRY TWO USE VERY WAR WAS WAY WET WHO WHY WIN WON YES YET YOU".split(
-    " ",
-  ),
+  (
+    "A I AH AN AS AT BE BY DO GO HA HE HI IF IN IS ME MY NO OF OH OK ON OR SO TO UP WE " +
+    "ACT ADD AGE AGO AID AIM AIR ALL AND ANT ANY APE ARE ARM ART ASK ATE BAD BAG BAN BAR BAT BED BEE BEG BET BID BIG BIN BIT BOW BOX BOY BUD BUG BUN BUS BUT BUY BYE " +
+    "CAB CAN CAP CAR CAT COW CRY CUP CUT DAD DAY DEN DID DIE DIG DIM DOG DOT DRY DUE EAR EAT EGG END EVE EYE FAN FAR FAT FEE FEW FIG FIN FIT FIX FLU FLY FOG FOR FOX FUN FUR " +
+    "GAP GAS GET GOD GOT GUM GUN GUY GYM HAD HAM HAS HAT HAY HEN HER HEY HID HIM HIP HIS HIT HOP HOT HOW HUG ICE ILL INK INN ITS JAM JAR JAW JET JOB JOY JUG KEY KID KIN KIT " +
+    "LAB LAD LAP LAW LAY LEG LET LID LIE LIP LIT LOG LOT LOW MAD MAN MAP MAT MAY MEN MET MIX MOB MOM MUD NAP NET NEW NOD NOR NOT NOW NUT OAK ODD OFF OIL OLD ONE OUR OUT OWE OWL OWN " +
+    "PAN PAY PEA PEN PET PIE PIG PIT POT PUT RAG RAN RAT RAW RED RIB RID ROB ROD ROW RUB RUG RUN SAD SAT SAW SAY SEA SEE SET SHE SHY SIR SIT SIX SKI SKY SON SPY SUM SUN " +
+    "TAG TAP TAX TEA TEN THE TIE TIN TIP TOE TON TOO TOP TOY TRY TUB TWO USE VAN VERY VET WAR WAS WAY WEB WET WHO WHY WIG WIN WON YES YET YOU ZOO"
+  ).split(" "),
 );
 
-/** Read as words only where everything is in capitals; else "US" is a country and "AM" a time. */
-const SHORT_AMONG_CAPITALS = new Set("AM IT US PM AD".split(" "));
+/** Titles, which the grammar knows with a small letter in them alone. */
+const TITLES: Readonly<Record<string, string>> = {
+  MR: "Mr",
+  MRS: "Mrs",
+  MS: "Ms",
+  DR: "Dr",
+  ST: "St",
+  PROF: "Prof",
+  JR: "Jr",
+};
+
+/** Acronyms that are ordinary words among capitals: "US" is a country and "AI" a machine only where the rest is small. */
+const SHORT_AMONG_CAPITALS = new Set("US IT AM PM AD ID".split(" "));
 
 const ROMAN = new Map(
   "II III IV VI VII VIII IX XI XII XIII XIV XV XVI XVII XVIII XIX XX"
@@ -79,12 +96,19 @@ export function withoutShouting(sentence: string): string {
   const letters = sentence.match(/\p{L}/gu) ?? [];
   const capitals = letters.filter((letter) => /\p{Lu}/u.test(letter));
   const words = sentence.match(CAPITALS) ?? [];
-  if (words.length < 2 || capitals.length < MOST * letters.length) return sentence;
+  // A list of acronyms is none.
+  const shouted = words.filter((word) => !SPELLED.has(word) && VOWEL.test(word));
+  if (shouted.length < 2 || capitals.length < MOST * letters.length) return sentence;
   const lower = sentence.replace(CAPITALS, (word) => {
-    const isWord = /['’]/.test(word) || !isSpelled(word) || SHORT_AMONG_CAPITALS.has(word);
-    return isWord ? word.toLowerCase() : word;
+    const title = TITLES[word];
+    if (title !== undefined) return title;
+    // "TVS": more than one of them.
+    if (/^[^AEIOUY]{2,}S$/.test(word)) return `${word.slice(0, -1)}s`;
+    const isAcronym = (SPELLED.has(word) && !SHORT_AMONG_CAPITALS.has(word)) || !VOWEL.test(word);
+    return isAcronym ? word : word.toLowerCase();
   });
   return lower
+    .replace(/(?<=\s)A(?=\s)/g, "a")
     .replace(/\p{L}/u, (first) => first.toUpperCase())
     .replace(/(?<![\p{L}\p{N}])i(?=['’]|(?![\p{L}\p{N}]))/gu, "I");
 }

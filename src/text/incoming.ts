@@ -7,7 +7,7 @@ import type { Reading, Spoken } from "./read.js";
 import { ended, type SegmentOptions, SentenceSplitter } from "./segments.js";
 import { MOST_CHARACTERS, nextCut, SentenceCutter } from "./sentences.js";
 import { ENOUGH, SEGMENT_LENGTH } from "./split.js";
-import { blankBetween, longSentences } from "./text.js";
+import { blankBetween, longSentences, nothingToSay } from "./text.js";
 import { LETTERS_AFTER_UNICODE_16 } from "./unicode.js";
 
 /** A segment whose ids come as its text does. */
@@ -38,10 +38,9 @@ export interface IncomingOptions extends SegmentOptions {
 /** A stretch of text. */
 interface Piece {
   readonly text: string;
-  /** A segment that has more ids than this ends with it. */
-  readonly enough: number;
-  /** It is given to the model as it is, even where a segment ends with it. */
-  readonly raw: boolean;
+  readonly ids: readonly number[];
+  /** A segment ends with it. */
+  readonly closes: boolean;
 }
 
 /**
@@ -74,7 +73,7 @@ export async function* incomingSegments(
   const pieces = reading === "words" ? wordPieces(chunks, options) : sentencePieces(chunks, reading, options);
   const next = async (): Promise<Piece | undefined> => (await pieces.next()).value ?? undefined;
   try {
-    for (let first = await next(); first; first = await next()) yield new Growing(first, next, options, clock);
+    for (let first = await next(); first; first = await next()) yield new Growing(first, next, clock);
   } finally {
     await pieces.return();
   }
@@ -88,7 +87,6 @@ class Growing implements IncomingSegment {
   constructor(
     first: Piece,
     next: () => Promise<Piece | undefined>,
-    private readonly options: IncomingOptions,
     private readonly clock: Clock,
   ) {
     this.ids = this.read(first, next);
@@ -99,19 +97,11 @@ class Growing implements IncomingSegment {
   }
 
   private async *read(first: Piece, next: () => Promise<Piece | undefined>): AsyncGenerator<number, void> {
-    const { tokenizer } = this.options;
     for (let piece: Piece | undefined = first; piece; piece = await next()) {
-      const { enough, raw } = piece;
-      let text = piece.text;
-      let ids = tokenizer.encode(text);
-      if (!raw && this.textTokens + ids.length > enough) {
-        text = ended(text);
-        ids = tokenizer.encode(text);
-      }
-      this.text += text;
-      this.textTokens += ids.length;
-      yield* ids;
-      if (this.textTokens > enough) return;
+      this.text += piece.text;
+      this.textTokens += piece.ids.length;
+      yield* piece.ids;
+      if (piece.closes) return;
     }
   }
 }
@@ -126,14 +116,25 @@ async function* sentencePieces(
   reading: Reading,
   options: IncomingOptions,
 ): AsyncGenerator<Piece, void> {
-  const enough = ENOUGH * (options.segmentLength ?? SEGMENT_LENGTH);
+  const { tokenizer, segmentLength = SEGMENT_LENGTH, segmentLimit = SEGMENT_LENGTH } = options;
   const cutter = new SentenceCutter();
   const splitter = new SentenceSplitter(options);
   let before: Spoken | undefined;
+  /** Ids of the segment so far. */
+  let total = 0;
   const piecesOf = function* (all: readonly Spoken[]): Generator<Piece> {
     for (const spoken of all) {
-      for (const [index, part] of splitter.split(spoken).entries()) {
-        yield { text: index === 0 ? blankBetween(before, spoken) + part : part, enough, raw: false };
+      const blank = blankBetween(before, spoken);
+      const parts = splitter.split(spoken).map((part, index) => (index === 0 ? blank + part : part));
+      const ids = parts.map((part) => tokenizer.encode(part));
+      for (const [index, text] of parts.entries()) {
+        total += ids[index]?.length ?? 0;
+        // What goes on with the same sentence must fit; another sentence is not known yet.
+        const goesOn = ids[index + 1]?.length ?? 0;
+        const closes = total > ENOUGH * segmentLength || (goesOn > 0 && total + goesOn > segmentLimit);
+        const last = closes ? ended(text) : text;
+        yield { text: last, ids: last === text ? (ids[index] ?? []) : tokenizer.encode(last), closes };
+        if (closes) total = 0;
       }
       before = spoken;
     }
@@ -144,27 +145,32 @@ async function* sentencePieces(
   for (const sentence of cutter.end()) yield* piecesOf(await reading.read(sentence));
   yield* piecesOf(await reading.end());
   const warnings = [...reading.warnings(), ...longSentences(splitter.uncut)];
-  if (before === undefined && warnings.length > 0) {
-    throw new InputError(`text: nothing of it can be spoken: ${warnings[0]}`);
-  }
+  if (before === undefined && warnings[0] !== undefined) throw new InputError(nothingToSay("it", warnings[0]));
   for (const warning of warnings) options.warn?.(warning);
 }
 
 /** Words as soon as they are whole. */
 async function* wordPieces(
   chunks: AsyncIterable<string>,
-  { segmentLength = SEGMENT_LENGTH }: IncomingOptions,
+  { tokenizer, segmentLength = SEGMENT_LENGTH }: IncomingOptions,
 ): AsyncGenerator<Piece, void> {
   const sentenceEnough = ENOUGH * segmentLength;
   let held = "";
   let lead = "";
   let begun = false;
+  let total = 0;
   /** What stands for blanks and line ends at this place; undefined inside of a line. */
   let lineStart: string | undefined = "";
+  /** @param enough a segment that has more ids ends here */
   const pieceOf = function* (text: string, enough: number): Generator<Piece> {
     // What stands before the first word would only be noise.
     begun ||= WORD.test(text);
-    if (begun && text !== "") yield { text, enough, raw: true };
+    const ids = begun ? tokenizer.encode(text) : [];
+    if (ids.length === 0) return;
+    total += ids.length;
+    const closes = total > enough;
+    if (closes) total = 0;
+    yield { text, ids, closes };
   };
   for await (const chunk of chunks) {
     held += chunk;

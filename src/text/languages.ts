@@ -85,22 +85,28 @@ const COMMON: readonly (readonly [Tongue, string])[] = [
 ];
 const COMMON_WORDS = COMMON.map(([language, words]) => [language, new Set(words.split(" "))] as const);
 
-const LATIN_WORD = /[\p{Script=Latin}\p{M}]+(?:['’][\p{Script=Latin}\p{M}]+)*/gu;
+/** Words that count: no letter alone, none beside a stop or a digit (an abbreviation), no name inside of a sentence. */
+const WORD =
+  /(?<![\p{L}\p{N}.'’])(?:(?<=^[^\p{L}]*)\p{Lu})?\p{Ll}+(?:['’]\p{Ll}+)?(?<=\p{L}{2})(?![\p{L}\p{N}'’]|\.\p{L})/gu;
+const FOREIGN_LETTER = /(?!\p{ASCII})\p{Script=Latin}/u;
+/** Common words of another language that a sentence must have, with letters of that language and without. */
+const ENOUGH = { withLetters: 2, without: 3 };
 
 /**
- * The language of a sentence; undefined where it has no letters, and with Latin letters "en" unless another language has at least two
- * of its common words there and more than English.
+ * The language of a sentence; undefined where it has no letters, and with Latin letters "en" unless it has several different common
+ * words of another language, and more of those than of English.
  */
 export function languageOf(text: string): Tongue | undefined {
   for (const [script, language] of SCRIPTS) if (script.test(text)) return language;
-  const words = [...text.toLowerCase().matchAll(LATIN_WORD)].map(([word]) => word.replace("’", "'"));
-  if (words.length === 0) return undefined;
+  if (!/\p{L}/u.test(text)) return undefined;
+  const words = new Set([...text.matchAll(WORD)].map(([word]) => word.toLowerCase().replace("’", "'")));
   const [english, ...others] = COMMON_WORDS.map(([language, common]) => ({
     language,
-    count: words.filter((word) => common.has(word)).length,
+    count: [...words].filter((word) => common.has(word)).length,
   }));
   const best = others.reduce((a, b) => (b.count > a.count ? b : a));
-  return best.count >= 2 && best.count > (english?.count ?? 0) ? best.language : "en";
+  const enough = FOREIGN_LETTER.test(text) ? ENOUGH.withLetters : ENOUGH.without;
+  return best.count >= enough && best.count > (english?.count ?? 0) ? best.language : "en";
 }
 
 export function nameOf(language: string): string {

@@ -23,7 +23,7 @@ const LINE: readonly Rule[] = [
   // A number of a list is read, and its stop is no sentence's end.
   [/^(\d{1,3})[.)]\s+(?=[\u3400-\u9fff])/u, "$1，"],
   [/^(\d{1,3})[.)]\s+/u, "$1, "],
-  [/^\(?([a-z])[.)]\s+|^\(?([A-Z])\)\s+/u, "$1$2, "],
+  [/^\(?([a-z])[.)]\s+(?!\d)|^\(?([A-Z])\)\s+/u, "$1$2, "],
   [/^\|\s*|\s*\|$/gu, ""],
 ];
 
@@ -31,7 +31,7 @@ const INLINE: readonly Rule[] = [
   [SSML, ", "],
   [/\\(?=[!"#'()*+.>[\]_`{|}~-])/gu, ""],
   [/!?\[([^\][]*)\]\([^()\s]*(?:\s+"[^"]*")?\)/gu, "$1"],
-  [/<((?:https?:\/\/|mailto:)[^<>\s]+)>/gu, "$1"],
+  [/<((?:https?:\/\/|mailto:)[^<>\s]+|[^<>\s@]+@[^<>\s]+)>/gu, "$1"],
   [/\s*<br\s*\/?>\s*/giu, ", "],
   [
     /<\/?(?:a|b|i|u|s|p|em|div|span|code|pre|ul|ol|li|h[1-6]|sub|sup|small|mark|del|ins|table|tr|td|th|blockquote|img|hr)(?:\s[^<>]*)?\/?>/giu,
@@ -39,10 +39,11 @@ const INLINE: readonly Rule[] = [
   ],
   [/(?<=\S)\s*\|\s*(?=\S)/gu, ", "],
   // Emphasis hugs a word on one side and nothing, a blank or a mark on the other.
-  [/(?<![\p{L}\p{N}*_~`\\])(?:\*{1,3}|_{1,3}|~~)(?=[^\s*_~])/gu, ""],
+  [/(?<![\p{L}\p{N}*_~`\\])(?:\*\*\*?|_{1,3}|~~|\*(?!\d))(?=[^\s*_~])/gu, ""],
   [/(?<=[^\s*_~\\])(?:\*{1,3}|_{1,3}|~~)(?![\p{L}\p{N}*_~`])/gu, ""],
   [/\*\*|__(?=[\p{L}\p{N}])|(?<=[\p{L}\p{N}])__/gu, ""],
-  [/`+/gu, ""],
+  [/(?<!\p{L})`+|`+(?!\p{L})/gu, ""],
+  [/\[\^[^\]\s]+\]/gu, ""],
   [/&nbsp;/giu, " "],
   [/&amp;/giu, "&"],
   [/&lt;/giu, "<"],

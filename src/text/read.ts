@@ -60,8 +60,8 @@ const END_OF_PROMPT = "<|endofprompt|>";
 const SHORTENED = new Set(["Mr", "Mrs", "Ms", "Jr"]);
 /** Words in which it may see an abbreviation, or one of its own names: "Wed", "Bei", "iOS". */
 const CAPITALISED = /(?<![\p{L}\p{N}'’])(?=\p{L}*\p{Lu})(?=\p{L}*\p{Ll})\p{L}+(?![\p{L}\p{N}])/gu;
-/** "No" is a word where no number follows. */
-const NO = /(?<![\p{L}\p{N}])N[oO]\.(?!\s*#?\d)/gu;
+/** "No" is a word where no number follows, and M.D. not Maryland. */
+const NO = /(?<![\p{L}\p{N}])(?:N[oO]\.(?!\s*#?\d)|(?:[MB]\.[DA]|Ph\.D)\.)/gu;
 
 /** Characters of nobody: each stands for a word that the grammar must not see. It passes them on. */
 const STAND_INS = 0xe000;
@@ -153,7 +153,8 @@ export class SentenceReader implements Reading {
     const own = isKnown ? tongue : this.soleLanguage;
     const grammar: Language = (own ?? this.soleLanguage) === "zh" || own === "ja" ? "zh" : "en";
     const lost: string[] = [];
-    const written = isKnown ? sentence : this.fold(sentence, lost, "letters");
+    const tagless = this.fold(sentence, lost, "tags");
+    const written = isKnown ? tagless : this.fold(tagless, lost, "letters");
     // Marks go by the script, as upstream's do: digits alone are read in Chinese and get an English stop.
     const language: Language = HAN.test(written) || (grammar === "zh" && this.tongue === "zh") ? "zh" : "en";
     const ordinary = this.folder && grammar === "en" ? withoutShouting(written) : written;
@@ -172,20 +173,23 @@ export class SentenceReader implements Reading {
   }
 
   /** @param lost gets what cannot be said. @param what of the text is folded */
-  private fold(text: string, lost: string[], what: "all" | "letters"): string {
+  private fold(text: string, lost: string[], what: "all" | "letters" | "tags"): string {
     if (!this.folder) return text;
-    const folded = what === "all" ? this.folder.fold(text) : this.folder.withoutLetters(text);
+    const { folder } = this;
+    const ways = {
+      all: () => folder.fold(text),
+      letters: () => folder.withoutLetters(text),
+      tags: () => folder.withoutTags(text),
+    };
+    const folded = ways[what]();
     lost.push(...folded.lost);
     return folded.text;
   }
 
   /** Numbers, dates and units in words, by our rules and then the official grammar. */
   private async spell(written: string, grammar: Language, language: Language): Promise<string> {
-    const ruled = applyRules(applyRules(written, COMMON), grammar === "zh" ? CHINESE : ENGLISH);
-    const { body, tail } = parted(ruled);
-    // Without a number there is nothing to read in Chinese.
-    const isPlain = grammar === "zh" && !/\p{Nd}/u.test(body);
-    return withoutNumbers((isPlain ? strip(body) : (await this.grammarOf(grammar))(body)) + tail, language);
+    const { body, tail } = parted(written);
+    return withoutNumbers((await this.grammarOf(grammar))(body) + tail, language);
   }
 
   private async grammarOf(language: Language): Promise<TextNormalizer> {
@@ -195,7 +199,13 @@ export class SentenceReader implements Reading {
     const grammar = await grammars(language);
     // The verbaliser escapes quotes, and nobody takes that back upstream.
     const unescaped: TextNormalizer = (text) => (text === "" ? "" : grammar(text).replace(/\\(["\\])/g, "$1"));
-    const reading = keepingTags(language === "en" ? keepingWords(unescaped) : unescaped, tokenizer.specials.keys());
+    const kept = language === "en" ? keepingWords(unescaped) : unescaped;
+    const rules = [...COMMON, ...(language === "zh" ? CHINESE : ENGLISH)];
+    const reading = keepingTags((text) => {
+      const ruled = applyRules(text, rules);
+      // Without a number there is nothing to read in Chinese.
+      return language === "zh" && !/\p{Nd}/u.test(ruled) ? strip(ruled) : kept(ruled);
+    }, tokenizer.specials.keys());
     this.grammars.set(language, reading);
     return reading;
   }

@@ -31,8 +31,8 @@ const LETTERS: Readonly<Record<string, string>> = {
 
 /** Marks to marks, each with what is put in its place. A dash between blanks is one however it is written. */
 const MARKS: readonly (readonly [pattern: RegExp, kin: string])[] = [
-  [/[‘’ʼ‛′´＇]|(?<=\p{L})`(?=\p{L})/gu, "'"],
-  [/[“”„‟″«»‹›「」『』＂]/gu, '"'],
+  [/[‘’ʼ‛′´＇ʹ]|(?<=\p{L})`(?=\p{L})/gu, "'"],
+  [/[“”„‟″ʺ«»‹›「」『』＂]/gu, '"'],
   [/\s+[-‐‑‒–—―−]+(?=\s)|\s*(?:[—―]|--+)+\s*(?=\S)|(?<=\p{L}\s?)[‒–−](?=\s?\p{L})/gu, ", "],
   [/[—―‒–−]+$/gu, ""],
   [/[‐‑‒–−]/gu, "-"],
@@ -110,6 +110,7 @@ const ABBREVIATIONS: readonly (readonly [RegExp, string])[] = [
   [/(?<![\p{L}\p{N}.])e\.\s?g\.?(?![\p{L}\p{N}]),?/giu, "for example,"],
   [/(?<![\p{L}\p{N}.])i\.\s?e\.?(?![\p{L}\p{N}]),?/giu, "that is,"],
   [/(?<![\p{L}\p{N}.])etc\.?(?![\p{L}\p{N}])/giu, "et cetera"],
+  [/(?<![\p{L}\p{N}.])Ph\.?\s?D(?![\p{L}\p{N}])\.?/gu, "pee aitch dee"],
   [/(?<![\p{L}\p{N}.])vs\.?(?![\p{L}\p{N}])/giu, "versus"],
   [/(?<![\p{L}\p{N}])AT and T(?![\p{L}\p{N}])/gu, "ay tee and tee"],
   [/(?<![\p{L}\p{N}.])approx\.(?![\p{L}\p{N}])/giu, "approximately"],
@@ -120,7 +121,7 @@ const ABBREVIATIONS: readonly (readonly [RegExp, string])[] = [
 
 /** Said by nobody: invisible characters, emoji and what makes one of them another. */
 const SILENT =
-  /\p{Cf}|\p{Cc}|\p{Variation_Selector}|\p{Regional_Indicator}|\p{Emoji_Modifier}|\u20e3|\p{Extended_Pictographic}/u;
+  /\p{Cf}|\p{Cc}|\p{Variation_Selector}|\p{Regional_Indicator}|\p{Emoji_Modifier}|\u20e3|\p{Extended_Pictographic}|\p{So}/u;
 
 /** What a model was trained to say (`Config.speaks`). */
 export interface Characters {
@@ -148,15 +149,16 @@ export class Folder {
   fold(text: string): Folded {
     const lost: string[] = [];
     let folded = text;
-    for (const tag of this.tags) {
-      if (!folded.includes(tag) || this.knows(tag)) continue;
-      folded = folded.replaceAll(tag, " ");
-      lost.push(tag);
-    }
     for (const [pattern, words] of ABBREVIATIONS) folded = folded.replace(pattern, words);
     folded = withoutQuotes(withoutAcronyms(folded));
     for (const [pattern, kin] of MARKS) folded = folded.replace(pattern, (marks) => (this.keeps(marks) ? marks : kin));
     return { text: tidy(this.foldCharacters(folded, lost)), lost };
+  }
+
+  /** A text that is not read yet, without the tokenizer's tags, which no text of the training held. */
+  withoutTags(text: string): Folded {
+    const lost = this.tags.filter((tag) => text.includes(tag) && !this.knows(tag));
+    return { text: lost.reduce((rest, tag) => rest.replaceAll(tag, " "), text), lost };
   }
 
   /** A text that is not read yet, without the letters that cannot be said. */
@@ -219,7 +221,7 @@ function withoutQuotes(text: string): string {
 function tidy(text: string): string {
   return text
     .replace(/\s+/gu, " ")
-    .replace(/ (?=[,.;:?!])/g, "")
+    .replace(/ (?=[,.;:?!]+(?:\s|$))/g, "")
     .replace(/,(?=[,.;:?!])/g, "")
     .replace(/([.;:?!]),+/g, "$1")
     .replace(/^[ ,.;:?!-]+|[ ,]+$/g, "");

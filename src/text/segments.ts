@@ -2,6 +2,7 @@
  * Spoken sentences to segments, each of which the model speaks in one piece: short ones together, as the official splitter puts them,
  * and what is longer than the model speaks well cut at commas, else at blanks.
  */
+import { stopAfter } from "./abbreviations.js";
 import type { Spoken } from "./read.js";
 import { ENOUGH, type Language, lengthIn, NOTHING, REST, SEGMENT_LENGTH } from "./split.js";
 import type { Tokenizer } from "./tokenizer.js";
@@ -20,7 +21,7 @@ const CLAUSES: Readonly<Record<Language, RegExp>> = { en: /(?<=[;:]["”]?)(?=\s
 /** Places to cut at, the best first. */
 const CUTS: readonly RegExp[] = [
   /(?<=[,;:.?!…—–][”"’)]?)\s+|(?<=[，；：、。])/gu,
-  /\s+(?=(?:and|but|or|nor|so|yet|because|while|when|where|which|who|until|since|although|though|if)\s)|(?<=\p{Script=Han})\s+/gu,
+  /(?<!hundred|thousand|million|billion)\s+(?=(?:and|but|or|nor|so|yet|because|while|when|where|which|who|until|since|although|though|if)\s)|(?<=\p{Script=Han})\s+/gu,
   /\s+/gu,
 ];
 /** Where only blanks are left to cut at, a sentence may be so many times as long: a cut there is heard. */
@@ -46,29 +47,42 @@ export class SentenceSplitter {
   private cut(text: string, language: Language): string[] {
     const length = this.lengthOf(text, language);
     if (length <= this.limit) return [text];
-    const at = middleCut(text, length > UNTIL_BLANKS * this.limit);
+    const isTooLong = length > UNTIL_BLANKS * this.limit;
+    const at = middleCut(text, isTooLong);
     if (at === undefined) {
-      if (length > UNTIL_BLANKS * this.limit) this.uncut.push(text);
+      if (isTooLong) this.uncut.push(text);
       return [text];
     }
     return [text.slice(0, at), text.slice(at)].flatMap((part) => this.cut(part, language));
   }
 
+  /** A model that was trained on short sentences loses its way in lists: there a pause is as much as a word. */
   private lengthOf(text: string, language: Language): number {
-    return lengthIn(language, this.options.tokenizer)(NOTHING, text).total;
+    const pauses = this.options.segmentLimit === undefined ? 0 : (text.match(/[,，]/g)?.length ?? 0);
+    return lengthIn(language, this.options.tokenizer)(NOTHING, text).total + pauses;
   }
 }
 
-/** The place to cut at that is nearest to the middle, of the best kind there is. */
-function middleCut(text: string, evenAtBlanks: boolean): number | undefined {
+/**
+ * The place to cut at that is nearest to the middle, of the best kind there is.
+ * @param atAnyCost also at blanks, and near the edges
+ */
+function middleCut(text: string, atAnyCost: boolean): number | undefined {
   const least = LEAST_SHARE * text.length;
-  const places = CUTS.slice(0, evenAtBlanks ? CUTS.length : -1).map((pattern) =>
-    [...text.matchAll(pattern)].map(({ index }) => index).filter((at) => at > 0 && at < text.length),
+  const places = CUTS.map((pattern) =>
+    [...text.matchAll(pattern)]
+      .map(({ index }) => index)
+      .filter((at) => at > 0 && at < text.length && !isInside(text, at)),
   );
-  // A blank that is well placed goes before a comma at the edge.
   const wellPlaced = places.map((found) => found.filter((at) => at >= least && at <= text.length - least));
-  const best = [...wellPlaced, ...places].find(({ length }) => length > 0);
+  const kinds = atAnyCost ? [...wellPlaced, ...places] : wellPlaced.slice(0, -1);
+  const best = kinds.find(({ length }) => length > 0);
   return best?.reduce((a, b) => (Math.abs(b - text.length / 2) < Math.abs(a - text.length / 2) ? b : a));
+}
+
+/** Behind the stop of an abbreviation. */
+function isInside(text: string, at: number): boolean {
+  return text.charAt(at - 1) === "." && stopAfter(text.slice(0, at - 1)) !== "ends";
 }
 
 /** Joins what may be cut to segments: `splitParagraph` of the official front end. */

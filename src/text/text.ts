@@ -36,7 +36,7 @@ export interface ReadOptions extends ReaderOptions, SegmentOptions {
  */
 export async function readText(text: string, options: ReadOptions): Promise<ReadText> {
   requireText(text);
-  const { tokenizer, abilities } = options;
+  const { tokenizer } = options;
   // A text with a mark of the model's own is given to it as it is, as the official front end does.
   if (isMarked(text) && takesMarks(options)) return { segments: segmentsOf(text, [text], tokenizer), warnings: [] };
   refuseSsml(text);
@@ -52,10 +52,9 @@ export async function readText(text: string, options: ReadOptions): Promise<Read
     before = spoken;
   }
   const warnings = [...reader.warnings(), ...longSentences(splitter.uncut)];
-  if (before === undefined && warnings.length > 0 && abilities) {
-    throw new InputError(
-      `text: nothing in ${quote(text)} can be spoken: ${warnings[0]?.replace(/; left out$/, "")}; use a model that speaks ${namesOf([languageOf(text) ?? "other"])}`,
-    );
+  if (before === undefined && warnings[0] !== undefined) {
+    const instead = `use a model that speaks ${namesOf([languageOf(text) ?? "other"])}`;
+    throw new InputError(`${nothingToSay(quote(text), warnings[0])}; ${instead}`);
   }
   return { segments: segmentsOf(text, joiner.end(), tokenizer), warnings };
 }
@@ -88,6 +87,11 @@ export function blankBetween(before: Spoken | undefined, { text }: Spoken): stri
 /** @throws InputError for a text that is empty or blank. */
 export function requireWords(text: string): void {
   if (strip(text) === "") throw new InputError("text: it is empty or blank; give at least one word to speak");
+}
+
+/** @param what was given. @param reason the warning that says what of it cannot be said */
+export function nothingToSay(what: string, reason: string): string {
+  return `text: nothing in ${what} can be spoken: ${reason.replace(/; left out$/, "")}`;
 }
 
 /** Sentences that the model will hardly speak whole. */

@@ -117,7 +117,7 @@ describe("a text that arrives bit by bit", () => {
     expect((await read(["It’s 你", "好. Fine."], english())).map(({ text }) => text)).toEqual(["It's. Fine."]);
     expect(warnings).toEqual(['this voice speaks English and cannot say "你好"; left out']);
     await expect(read(["你好。"], english())).rejects.toThrow(
-      "text: nothing of it can be spoken: this voice speaks English",
+      "text: nothing in it can be spoken: this voice speaks English",
     );
     await expect(read(["<speak>Hi"], english())).rejects.toThrow("is SSML");
     await expect(read(["Slow.<|endofprompt|>Hi"], english())).rejects.toThrow("ends an instruction");

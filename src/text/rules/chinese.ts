@@ -21,6 +21,15 @@ export const CHINESE: readonly Rule[] = [
     examples: [["那是 2023 年 5 月 4 日。", "那是二零二三年五月四日。"]],
   },
   {
+    name: "amounts of yuan",
+    pattern: /[￥¥]\s?(\d+(?:,\d{3})*(?:\.\d+)?)(?:\s?-\s?[￥¥]?(\d+(?:,\d{3})*(?:\.\d+)?))?\s?元?/gu,
+    say: (_, from = "", to = "") => (to === "" ? `${from}元` : `${from}到${to}元`),
+    examples: [
+      ["价格￥1,234.50元。", "价格一千二百三十四点五零元。"],
+      ["只要¥100-200元。", "只要一百到两百元。"],
+    ],
+  },
+  {
     name: "commas of thousands",
     pattern: /(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d|,\d)/gu,
     say: (number) => number.replaceAll(",", ""),
@@ -32,24 +41,34 @@ export const CHINESE: readonly Rule[] = [
   {
     name: "blood pressure",
     pattern: new RegExp(
-      String.raw`(血压${HAN}{0,4}|[高低]压${HAN}{0,3})?${BEFORE}(\d{2,3})/(\d{2,3})(\s?mm\s?Hg|毫米汞柱)?`,
+      String.raw`(血压${HAN}{0,4}[：:\s]?|[高低]压${HAN}{0,3}[：:\s]?)?${BEFORE}(\d{2,3})/(\d{2,3})(\s?mm\s?Hg|毫米汞柱)?`,
       "giu",
     ),
     say: (_, named = "", high = "", low = "", unit = "") =>
       named === "" && unit === ""
         ? undefined
         : `${named}${chinese(high)}${chinese(low)}${unit === "" ? "" : "毫米汞柱"}`,
-    examples: [["血压是120/80mmHg。", "血压是一百二十八十毫米汞柱。"]],
+    examples: [
+      ["血压是120/80mmHg。", "血压是一百二十八十毫米汞柱。"],
+      ["血压：135/85", "血压：一百三十五八十五。"],
+    ],
   },
   {
     name: "units",
-    pattern: new RegExp(String.raw`(?<=\d)\s?${UNIT}`, "gu"),
+    pattern: new RegExp(String.raw`(?<=[\d万亿千百])\s?${UNIT}`, "gu"),
     say: (_, spelling = "") => BY_SPELLING.get(spelling)?.chinese,
     examples: [
       ["血糖5.6mmol/L。", "血糖五点六毫摩尔每升。"],
       ["最大扭矩620N·m。", "最大扭矩六百二十牛米。"],
       ["220mL油", "两百二十毫升油。"],
     ],
+  },
+  {
+    name: "units behind ten thousands",
+    pattern: /(?<=\d[万亿])\s?(m³|m²|km²|km|kg|m|t)(?![\p{Script=Latin}\d²³/])/gu,
+    say: (_, unit = "") =>
+      ({ "m³": "立方米", "m²": "平方米", "km²": "平方公里", km: "公里", kg: "千克", m: "米", t: "吨" })[unit],
+    examples: [["约10万m³。", "约十万立方米。"]],
   },
   {
     name: "from percent to percent",
@@ -103,18 +122,20 @@ export const CHINESE: readonly Rule[] = [
   {
     name: "numbers that are dialled",
     pattern: new RegExp(
-      String.raw`${BEFORE}(?:(\+?86[-\s]?)?(1[3-9]\d)[-\s]?(\d{4})[-\s]?(\d{4})|\(?(0\d{2,3})\)?[-\s](\d{7,8})|([48]00)-?(\d{3,4})-?(\d{3,4}))(?:[-转](\d{1,6}))?${BEHIND}`,
+      String.raw`${BEFORE}(?:(\+?86[-\s]?)?(1[3-9]\d)[-\s]?(\d{4})[-\s]?(\d{4})|\(?(0\d{2,3})\)?[-\s](\d{7,8})|([48]00)-?(\d{3,4})-?(\d{3,4})|\((0\d{2,3})\)\s?(\d{3,4})-?(\d{4}))(?:[-转](\d{1,6}))?${BEHIND}`,
       "gu",
     ),
     say: (match, country = "", ...groups) => {
-      const [a, b, c, area, local, d, e, f, extension] = groups;
+      const [a, b, c, area, local, d, e, f, code, half, rest, extension] = groups;
       if (country === "" && a !== "" && /^\d{11}$/.test(match)) return undefined;
       const digits = [a, b, c, d, e, f].join("");
-      const number = area ? chineseDigits(`${area}${local}`, "一") : chineseDigits(digits);
+      const landline = [area, local, code, half, rest].join("");
+      const number = landline ? chineseDigits(landline, "一") : chineseDigits(digits);
       return `${country === "" ? "" : "加八六"}${number}${extension ? `转${chineseDigits(extension)}` : ""}`;
     },
     examples: [
       ["电话：0755-1234567转801。", "电话：零七五五一二三四五六七转八零幺。"],
+      ["拨(021) 6234-5678。", "拨零二一六二三四五六七八。"],
       ["请拨400-800-8888。", "请拨四零零八零零八八八八。"],
       ["打138-1234-5678。", "打幺三八幺二三四五六七八。"],
     ],
@@ -122,14 +143,15 @@ export const CHINESE: readonly Rule[] = [
   {
     name: "numbers of papers, cards and codes",
     pattern: new RegExp(
-      String.raw`(?<![\d.,A-Za-z])(\d{17}[\dXx]|\d{12,})(?![\d.A-Za-z])` +
-        String.raw`|(?<=(?:身份证|卡号|账号|帐号|银行卡|信用卡|护照|验证码|校验码|密码|邮编|邮政编码|订单|单号|学号|工号|QQ|微信|电话|手机|热线|传真|分机)(?:号码|号|为|是|：|:|\s)*)([A-Z]{0,2}\d{3,})(?![\d.%A-Za-z年月日元个]|[-/]\d)`,
+      String.raw`(?<![\d.,A-Za-z])(\d{17}[\dXx]|\d{12,}|\d{4}(?: \d{4}){2,4})(?![\d.A-Za-z])` +
+        String.raw`|(?<=(?:身份证|卡号|账号|帐号|银行卡|信用卡|护照|验证码|校验码|密码|邮编|邮政编码|订单|单号|学号|工号|QQ群?|微信|电话|手机|热线|传真|分机)(?:号码|号|为|是|：|:|\s)*)([A-Z]{0,2}\d{3,})(?![\d.%A-Za-z年月日元个]|[-/]\d)`,
       "gu",
     ),
-    say: (_, long = "", named = "") => chineseDigits((long || named).toUpperCase()),
+    say: (_, long = "", named = "") => chineseDigits((long || named).toUpperCase().replaceAll(" ", "")),
     examples: [
       ["身份证110101199003076522。", "身份证幺幺零幺零幺幺九九零零三零七六五二二。"],
       ["验证码是482913。", "验证码是四八二九幺三。"],
+      ["卡号6222 0212 3456 7890。", "卡号六二二二零二幺二三四五六七八九零。"],
       ["邮编518000。", "邮编五幺八零零零。"],
     ],
   },
@@ -154,24 +176,6 @@ export const CHINESE: readonly Rule[] = [
     ],
   },
   {
-    name: "scores, which are no differences",
-    // Where the first is less and nobody won, it is a range, which the grammar reads.
-    pattern: new RegExp(
-      String.raw`((?:${WON}|以)\D{0,6})?(?<![\d.,%/A-Za-z-])(\d{1,3})-(\d{1,3})(?![\d.,%/A-Za-z-]|\s?=|等于|得)(?=(\D{0,4}(?:${WON}))?)`,
-      "gu",
-    ),
-    say: (_, won = "", first = "", second = "", wins = "") =>
-      won === "" && wins === "" && Number(first) <= Number(second)
-        ? undefined
-        : `${won}${chinese(first)}比${chinese(second)}`,
-    examples: [
-      ["主队以96-91险胜。", "主队以九十六比九十一险胜。"],
-      ["湖人127-84快船。", "湖人一百二十七比八十四快船。"],
-      ["客队2-3落败。", "客队二比三落败。"],
-      ["第3-5页", "第三到五页。"],
-    ],
-  },
-  {
     name: "seasons of two years",
     pattern: /(?<![\d-])(20\d\d|19\d\d)-(\d\d)(?=\s?(?:赛季|学年|财年|年度))/gu,
     say: (_, from = "", to = "") => `${chineseDigits(from, "一")}到${chineseDigits(to, "一")}`,
@@ -184,16 +188,56 @@ export const CHINESE: readonly Rule[] = [
     examples: [["波音737-800起飞。", "波音七三七八零零起飞。"]],
   },
   {
-    name: "ranges, which are no differences either",
+    name: "from one thing counted or measured to another",
+    pattern: /(?<=\d(?:[年月日号时点分秒天岁度℃%]|摄氏度|:\d\d))\s?[-~–—]\s?(?=第?\d)/gu,
+    say: "到",
+    examples: [
+      ["9月1日—10月7日放假。", "九月一日到十月七日放假。"],
+      ["2023年9月-2024年1月开学。", "二零二三年九月到二零二四年一月开学。"],
+    ],
+  },
+  {
+    name: "a stroke between two numbers: a score, a difference or a range",
     pattern: new RegExp(
-      String.raw`(?<![\d.,%/A-Za-z-])(${NUMBER})-(?=${NUMBER}(?![\d.,%/A-Za-z-]|\s?=|等于|得))`,
+      String.raw`(?<=((?:${WON}|以)\D{0,6}|[计]?算|${HAN})?)(?<![\d.,%/:：A-Za-z-])(${NUMBER})-(${NUMBER})(?![\d.,%/:：A-Za-z-])(?=(\s?=|等于|得|\D{0,4}(?:${WON})|${HAN})?)`,
       "gu",
     ),
-    say: "$1到",
+    say: (_, before = "", first = "", second = "", behind = "") => {
+      const won = new RegExp(`^以|${WON}`, "u");
+      const isScore = won.test(before) || new RegExp(WON, "u").test(behind);
+      if (isScore) return `${chinese(first)}比${chinese(second)}`;
+      const isDifference = /^(?:\s?=|等于|得)/u.test(behind) || before.endsWith("算");
+      if (isDifference) return undefined;
+      if (Number(first) < Number(second)) return `${first}到${second}`;
+      // Two teams stand around it.
+      return before !== "" && behind !== "" && !/\D/.test(first + second)
+        ? `${chinese(first)}比${chinese(second)}`
+        : undefined;
+    },
     examples: [
+      ["主队以96-91险胜。", "主队以九十六比九十一险胜。"],
+      ["湖人127-84快船。", "湖人一百二十七比八十四快船。"],
+      ["客队2-3落败。", "客队二比三落败。"],
       ["第1-3章", "第一到三章。"],
       ["在10-20之间。", "在十到二十之间。"],
+      ["5-3等于2。", "五减三等于二。"],
+      ["计算3-1。", "计算三减一。"],
     ],
+  },
+  {
+    name: "a score with a colon",
+    pattern: new RegExp(
+      String.raw`(?<=(?:${WON}|以)\D{0,6})(\d{1,3})[:：](\d{1,3})(?!\d)|(?<!\d)(\d{1,3})[:：](\d{1,3})(?=\D{0,3}(?:${WON}))`,
+      "gu",
+    ),
+    say: (_, first = "", second = "", won = "", lost = "") => `${chinese(first || won)}比${chinese(second || lost)}`,
+    examples: [["比分21:19。", "比分二十一比十九。"]],
+  },
+  {
+    name: "number one",
+    pattern: /(?<![\p{Script=Latin}])N[oO]\.?\s?(?=\d)/gu,
+    say: "第",
+    examples: [["他是NO.1。", "他是第一。"]],
   },
   {
     name: "powers with a caret",

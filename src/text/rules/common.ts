@@ -7,7 +7,7 @@ const CIRCLED = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳";
 export const COMMON: readonly Rule[] = [
   {
     name: "wide digits, letters and percent signs",
-    pattern: /[０-９Ａ-Ｚａ-ｚ％＋＝／＃＆＠＄]/gu,
+    pattern: /[０-９Ａ-Ｚａ-ｚ％＋＝／＃＆＠＄～]/gu,
     say: (wide) => wide.normalize("NFKC"),
     examples: [
       ["下降了12％。", "下降了百分之十二。"],
@@ -31,11 +31,12 @@ export const COMMON: readonly Rule[] = [
   },
   {
     name: "a minus or a dash of another shape between digits or before one",
-    pattern: /(?<=\d)\s?[‐‑‒–—−－]\s?(?=[$£€¥￥]?\d)|(?<![\p{L}\p{N}])[‒–−－](?=\d)/gu,
+    pattern: /(?<=\d)\s?[‐‑‒–—−－]\s?(?=[$£€¥￥]?\d)|(?<![\p{Script=Latin}\p{N}])[‒–−－](?=\d)/gu,
     say: "-",
     examples: [
       ["pages 19–72", "pages nineteen to seventy two."],
       ["It is −5 degrees.", "It is negative five degrees."],
+      ["气温－5℃。", "气温负五摄氏度。"],
     ],
   },
   {

@@ -5,10 +5,16 @@ interface Unit {
   readonly written: string;
   readonly one: string;
   readonly many: string;
-  readonly chinese: string;
+  /** Without it, Chinese leaves it as it stands. */
+  readonly chinese?: string;
 }
 
-const unit = (written: string, one: string, many: string, chinese: string): Unit => ({ written, one, many, chinese });
+const unit = (written: string, one: string, many: string, chinese?: string): Unit => ({
+  written,
+  one,
+  many,
+  ...(chinese === undefined ? {} : { chinese }),
+});
 
 export const UNITS: readonly Unit[] = [
   unit("mmHg", "millimeter of mercury", "millimeters of mercury", "毫米汞柱"),
@@ -60,6 +66,40 @@ export const UNITS: readonly Unit[] = [
   unit("V", "volt", "volts", "伏"),
   unit("W", "watt", "watts", "瓦"),
   unit("L", "liter", "liters", "升"),
+  unit("ft² ft2 ft^2", "square foot", "square feet", "平方英尺"),
+  unit("in² in2 in^2", "square inch", "square inches", "平方英寸"),
+  unit("yd² yd2 yd^2", "square yard", "square yards", "平方码"),
+  unit("mi² mi2 mi^2", "square mile", "square miles", "平方英里"),
+  unit("ft³ ft^3", "cubic foot", "cubic feet", "立方英尺"),
+  unit("g", "gram", "grams", "克"),
+  unit("hp", "horsepower", "horsepower", "马力"),
+  unit("psi", "pound per square inch", "pounds per square inch", "磅每平方英寸"),
+  unit("Ah", "amp hour", "amp hours", "安时"),
+  unit("Pa", "pascal", "pascals", "帕"),
+  unit("J", "joule", "joules", "焦"),
+  unit("eV", "electron volt", "electron volts", "电子伏"),
+  unit("cal", "calorie", "calories", "卡"),
+  unit("cl cL", "centiliter", "centiliters", "厘升"),
+  unit("dl dL", "deciliter", "deciliters", "分升"),
+  unit("µs μs", "microsecond", "microseconds", "微秒"),
+  unit("kHz", "kilohertz", "kilohertz", "千赫兹"),
+  unit("THz", "terahertz", "terahertz", "太赫兹"),
+  unit("kB KB", "kilobyte", "kilobytes"),
+  unit("lm", "lumen", "lumens", "流明"),
+  unit("lx", "lux", "lux", "勒克斯"),
+  unit("ppm", "part per million", "parts per million", "百万分之一"),
+  unit("ppb", "part per billion", "parts per billion", "十亿分之一"),
+  unit("dpi", "dot per inch", "dots per inch", "点每英寸"),
+  unit("px", "pixel", "pixels", "像素"),
+  unit("mpg", "mile per gallon", "miles per gallon", "英里每加仑"),
+  unit("tsp", "teaspoon", "teaspoons", "茶匙"),
+  unit("tbsp", "tablespoon", "tablespoons", "汤匙"),
+  unit("gal", "gallon", "gallons", "加仑"),
+  unit("hrs hr", "hour", "hours", "小时"),
+  unit("mins", "minute", "minutes", "分钟"),
+  unit("secs sec", "second", "seconds", "秒"),
+  unit("yrs yr", "year", "years", "年"),
+  unit("lb-ft", "pound foot", "pound feet", "磅英尺"),
   unit("kΩ", "kiloohm", "kiloohms", "千欧"),
   unit("Ω", "ohm", "ohms", "欧"),
 ];
