@@ -71,7 +71,7 @@ def test_a_voice_can_say_what_it_learned_and_what_its_release_could(voice: Voice
     lm = Trained(torch.nn.Module(), {}, {"ann"}, set("cba."))
     hears = ExportSettings(hearing=("tokenizer",))
     assert speaks_of({}, hears, lm) == Speaks(".abc", ("en",), ("sft",))
-    assert speaks_of({"lm": {"pairs": 0.3}}, hears, lm).modes == ("sft", "zero-shot", "cross-lingual")
+    assert speaks_of({"lm": {"pairs": 0.3, "train": {"updates": 5}}}, hears, lm).modes == ("sft", "zero-shot", "cross-lingual")
     write_voice(tmp_path, voice)
     for recipe, settings in (({"lm": {"start": str(tmp_path)}}, hears), ({}, ExportSettings(start=str(tmp_path)))):
         assert speaks_of(recipe, settings, lm) is None

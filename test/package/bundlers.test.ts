@@ -19,13 +19,6 @@ const MAIN = `
   import { CosyVoice, checkGpu } from "cosyvoice-webgpu";
   import { english } from "cosyvoice-webgpu/english";
   window.speak = async () => { ${speaks("english")} };
-  window.read = async () => {
-    const tts = await CosyVoice.load(english);
-    const cancel = new AbortController();
-    // The first news of a call come when its text has been read.
-    const speaking = tts.speak("I paid 23.", { signal: cancel.signal, onProgress: () => cancel.abort() });
-    return speaking.then(({ stop }) => stop, ({ name }) => name);
-  };
   window.check = () => checkGpu();`;
 
 /** For a bundler that copies no files. */
@@ -82,7 +75,10 @@ async function withSite<T>(name: keyof typeof BUNDLERS, main: string, use: (site
 
 test.each<[keyof typeof BUNDLERS, string]>([
   ["vite 8", MAIN],
+  ["vite 8 in development", MAIN],
+  ["vite 7", MAIN],
   ["vite 7 in development", MAIN],
+  ["webpack", MAIN],
   ["esbuild", MAIN_WITH_COPY],
 ])("a page of %s speaks a number as Node does", async (name, main) => {
   await withSite(name, main, async ({ url }) => {
@@ -90,18 +86,12 @@ test.each<[keyof typeof BUNDLERS, string]>([
   });
 });
 
-test.each(["vite 8 in development", "vite 7", "webpack"] as const)(
-  "a page of %s loads the voice and reads a number",
-  async (name) => {
-    await withSite(name, MAIN, async ({ url }) => {
-      expect(await withPage(url, (page) => page.evaluate("read()"))).toBe("CancelledError");
-      if (name === "webpack") {
-        const check = await withPage(url, (page) => page.evaluate("check()"));
-        expect(check).toMatchObject({ passed: true, adapter: { name: "google-swiftshader" } });
-      }
-    });
-  },
-);
+test("a page checks its GPU", async () => {
+  await withSite("webpack", MAIN, async ({ url }) => {
+    const check = await withPage(url, (page) => page.evaluate("check()"));
+    expect(check).toMatchObject({ passed: true, adapter: { name: "google-swiftshader" } });
+  });
+});
 
 test("a page of vite 7 in development, untold, lacks the voice and says what to write", async () => {
   await withSite("vite 7 in development, untold", MAIN, async ({ url }) => {

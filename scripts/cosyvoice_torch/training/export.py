@@ -35,7 +35,7 @@ from . import speaker, tokenizer
 from .checkpoints import averaged_best, best_files
 from .encode import HEARS, stored_vectors
 from .lm import LmSettings
-from .recipe import table
+from .recipe import table, training
 from .run import Run, write_atomically
 from .trainer import Objective
 
@@ -224,7 +224,7 @@ def trained(run: Run, recipe: dict[str, Any], name: str, best: int) -> Trained:
 
 def speaks_of(recipe: dict[str, Any], settings: ExportSettings, lm: Trained | None) -> Speaks | None:
     """What the voice can say: what its language model learned, and what the release could from which it started."""
-    learned = table(recipe, "lm", LmSettings)
+    learned, _ = training(recipe, "lm", LmSettings)
     begun_from = settings.start or learned.start
     before = read_yaml(Path(begun_from) / "cosyvoice2.yaml").get("speaks") if begun_from else None
     if begun_from and not before:

@@ -98,9 +98,9 @@ def sounds(run: Run, recipe: dict[str, Any], by: str, speaker: str, best: int) -
 
     if by not in BY:
         raise ValueError(f"by {by}: must be one of {', '.join(BY)}")
-    part = lambda name, kind: next(m for m in trained(run, recipe, name, best)[0].modules() if isinstance(m, kind))
+    part = lambda name, kind: next(m for m in trained(run, recipe, name, best).objective.modules() if isinstance(m, kind))
     if by == "griffin-lim":
-        decoder = trained(run, recipe, "tokenizer", 1)[0].decoder
+        decoder = trained(run, recipe, "tokenizer", 1).objective.decoder
         dims = decoder.project_out.in_features
         person = speaker_vector(speaker)[None]
         return lambda codes: griffin_lim(decoder(levels_of(codes, dims)[None], torch.ones(1, len(codes), 1), person)[1][0])

@@ -28,6 +28,12 @@ const COUNTABLE =
 
 export const MEASURES: readonly Rule[] = [
   {
+    name: "stops of shortened units inside of a sentence",
+    pattern: /(?<=\d\s?(?:lbs?|oz|ft|in|mins?|secs?|hrs?|yrs?|wks?|tsp|tbsp|pt|qt|gal|cal|mi))\.(?=,|\s+\p{Ll})/gu,
+    say: "",
+    examples: [["Add 1 tsp. salt and 5 oz. of meat.", "Add one teaspoon salt and five ounces of meat."]],
+  },
+  {
     name: "blood pressure",
     pattern: new RegExp(
       String.raw`(blood pressure\D{0,20}|BP\D{0,6})?${BEFORE}(\d{2,3})/(\d{2,3})(\s?mm\s?Hg)?${BEHIND}`,
