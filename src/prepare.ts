@@ -6,11 +6,11 @@ import { type IncomingSegment, incomingSegments } from "./text/incoming.js";
 import { normalize, type TextNormalizer } from "./text/normalize.js";
 import { OfficialReader, type Reading, SentenceReader } from "./text/read.js";
 import type { Language } from "./text/split.js";
-import { keepingTags } from "./text/tags.js";
+import { END_OF_PROMPT, keepingTags } from "./text/tags.js";
 import { prepareText, type ReadOptions, type ReadText, readText, readTranscript, type Segment } from "./text/text.js";
 import type { Tokenizer } from "./text/tokenizer.js";
 import type { Wetext } from "./text/wetext/wetext.js";
-import { END_OF_PROMPT, type Mode, type Prompted, promptedBy, type Voice } from "./voice.js";
+import { type Mode, type Prompted, promptedBy, type Voice } from "./voice.js";
 import { foreignTokens, instructionInTranscript, tooMuchText, unlikelyTranscript } from "./warnings.js";
 
 export interface Prepared<Segments = readonly Segment[]> {

@@ -50,9 +50,6 @@ export interface Prompted {
   readonly embedding: Float32Array;
 }
 
-/** Ends an instruction; the tokenizer knows it as one id. */
-export const END_OF_PROMPT = "<|endofprompt|>";
-
 const NO_IDS = new Int32Array();
 
 export interface ModeOptions {

@@ -1,7 +1,8 @@
 /** English words for digits, as `inflect.number_to_words` with its defaults spells them for the official front end. */
 import { decimalValue, PYTHON_DIGITS } from "./unicode.js";
 
-const UNITS = ["", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+/** Of 0, nothing. */
+export const UNITS = ["", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 const TEENS = [
   "ten",
   "eleven",

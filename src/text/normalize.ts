@@ -1,6 +1,7 @@
 /** The official front end's `text_normalize`: from what a user types to what the model reads. */
 import { spellDigits } from "./digits.js";
 import { type Language, splitParagraph } from "./split.js";
+import { isMarked } from "./tags.js";
 import type { Tokenizer } from "./tokenizer.js";
 import { strip } from "./unicode.js";
 
@@ -29,8 +30,7 @@ const ONLY_PUNCTUATION = /^[\p{P}\p{S}]*$/u;
 export function normalize(text: string, options: NormalizeOptions & { readonly split: true }): string[];
 export function normalize(text: string, options: NormalizeOptions & { readonly split: false }): string;
 export function normalize(text: string, options: NormalizeOptions & { readonly split: boolean }): string | string[] {
-  const marked = text.includes("<|") && text.includes("|>");
-  if (marked || options.frontend === false || text === "") return options.split ? [text] : text;
+  if (isMarked(text) || options.frontend === false || text === "") return options.split ? [text] : text;
 
   const stripped = strip(text);
   const language: Language = HAN.test(stripped) ? "zh" : "en";

@@ -1,7 +1,7 @@
 /** Numbers in words, where we read them ourselves: whole ones, years, and digits one by one. */
-import { numberToWords } from "./digits.js";
+import { numberToWords, UNITS } from "./digits.js";
 
-const EN_DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+const EN_DIGITS = ["zero", ...UNITS.slice(1)];
 const EN_TENS = [
   "",
   "tens",

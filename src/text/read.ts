@@ -2,7 +2,7 @@
  * From a written sentence to a spoken one: marks for the eye off, what the grammars read wrong put right, numbers read by the grammar of
  * the sentence's language, and the whole folded to what the model can say.
  */
-
+import type { SpeaksConfig } from "../config.js";
 import { InputError } from "../errors.js";
 import { stopAfter } from "./abbreviations.js";
 import { withoutShouting } from "./capitals.js";
@@ -17,17 +17,12 @@ import { applyRules } from "./rules/rule.js";
 import { Folder } from "./sayable.js";
 import type { Sentence } from "./sentences.js";
 import type { Language } from "./split.js";
-import { keepingTags } from "./tags.js";
+import { END_OF_PROMPT, isMarked, keepingTags } from "./tags.js";
 import type { Tokenizer } from "./tokenizer.js";
 import { strip } from "./unicode.js";
 
-/** What a model was trained to say (`Config.speaks`); without it, everything. */
-export interface Abilities {
-  readonly characters: string;
-  readonly languages: readonly string[];
-  /** Ways of speaking; with "instruct" it takes instructions. */
-  readonly modes: readonly string[];
-}
+/** What a model was trained to say; without it, everything. */
+export type Abilities = SpeaksConfig;
 
 export interface ReaderOptions {
   readonly tokenizer: Pick<Tokenizer, "specials">;
@@ -54,8 +49,6 @@ export interface Reading {
   warnings(): string[];
 }
 
-/** Ends an instruction in front of a text. */
-const END_OF_PROMPT = "<|endofprompt|>";
 /** Words that the English grammar writes out, rightly. */
 const SHORTENED = new Set(["Mr", "Mrs", "Ms", "Jr"]);
 /** Words in which it may see an abbreviation, or one of its own names: "Wed", "Bei", "iOS". */
@@ -87,12 +80,16 @@ export class SentenceReader implements Reading {
 
   constructor(private readonly options: ReaderOptions) {
     const { abilities, tokenizer } = options;
-    this.folder = abilities && new Folder(abilities, [...tokenizer.specials.keys()]);
+    this.folder = abilities && new Folder(abilities.characters, [...tokenizer.specials.keys()]);
   }
 
   async read({ text, startsLine, continues }: Sentence): Promise<Spoken[]> {
     // What comes later is not worth losing the speech that is made already.
     if (!this.begun) refuseSsml(text);
+    if (isMarked(text) && takesMarks(this.options.abilities)) {
+      this.begun = true;
+      return [{ text, language: HAN.test(text) ? "zh" : "en", continues }];
+    }
     if (text.includes(END_OF_PROMPT)) {
       throw new InputError(
         `text: ${END_OF_PROMPT} ends an instruction, and this model was not trained for any: it would be read aloud; leave it out, or use another model`,
@@ -153,8 +150,8 @@ export class SentenceReader implements Reading {
     const own = isKnown ? tongue : this.soleLanguage;
     const grammar: Language = (own ?? this.soleLanguage) === "zh" || own === "ja" ? "zh" : "en";
     const lost: string[] = [];
-    const tagless = this.fold(sentence, lost, "tags");
-    const written = isKnown ? tagless : this.fold(tagless, lost, "letters");
+    const tagless = this.fold(sentence, lost, "withoutTags");
+    const written = isKnown ? tagless : this.fold(tagless, lost, "withoutLetters");
     // Marks go by the script, as upstream's do: digits alone are read in Chinese and get an English stop.
     const language: Language = HAN.test(written) || (grammar === "zh" && this.tongue === "zh") ? "zh" : "en";
     const ordinary = this.folder && grammar === "en" ? withoutShouting(written) : written;
@@ -166,22 +163,16 @@ export class SentenceReader implements Reading {
         : isRead
           ? await this.spell(ordinary, grammar, language)
           : ordinary;
-    const text = this.fold(words, lost, "all");
+    const text = this.fold(words, lost, "fold");
     for (const piece of lost) this.lost.add(piece);
     if (!isKnown && lost.length === 0 && WORD.test(text)) this.strange.add(tongue);
     return { text: closed(text, language), language };
   }
 
-  /** @param lost gets what cannot be said. @param what of the text is folded */
-  private fold(text: string, lost: string[], what: "all" | "letters" | "tags"): string {
+  /** @param lost gets what cannot be said */
+  private fold(text: string, lost: string[], how: "fold" | "withoutLetters" | "withoutTags"): string {
     if (!this.folder) return text;
-    const { folder } = this;
-    const ways = {
-      all: () => folder.fold(text),
-      letters: () => folder.withoutLetters(text),
-      tags: () => folder.withoutTags(text),
-    };
-    const folded = ways[what]();
+    const folded = this.folder[how](text);
     lost.push(...folded.lost);
     return folded.text;
   }
@@ -209,6 +200,11 @@ export class SentenceReader implements Reading {
     this.grammars.set(language, reading);
     return reading;
   }
+}
+
+/** Marks in a text are those of instructions and languages. */
+export function takesMarks(abilities: Abilities | undefined): boolean {
+  return abilities === undefined || abilities.modes.includes("instruct");
 }
 
 /** What the official front end rewrites itself, behind its grammars or without them. */

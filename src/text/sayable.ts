@@ -123,23 +123,21 @@ const ABBREVIATIONS: readonly (readonly [RegExp, string])[] = [
 const SILENT =
   /\p{Cf}|\p{Cc}|\p{Variation_Selector}|\p{Regional_Indicator}|\p{Emoji_Modifier}|\u20e3|\p{Extended_Pictographic}|\p{So}/u;
 
-/** What a model was trained to say (`Config.speaks`). */
-export interface Characters {
-  readonly characters: string;
-}
-
 export interface Folded {
   readonly text: string;
   /** What could not be said and is not in the text: characters, tags. */
   readonly lost: readonly string[];
 }
 
-/** @param tags which the tokenizer knows as one id each, such as [laughter] */
 export class Folder {
   private readonly known: ReadonlySet<string>;
 
+  /**
+   * @param characters that the model learned from (`Config.speaks`)
+   * @param tags which the tokenizer knows as one id each, such as [laughter]
+   */
   constructor(
-    { characters }: Characters,
+    characters: string,
     private readonly tags: readonly string[],
   ) {
     this.known = new Set(characters);

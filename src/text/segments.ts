@@ -29,14 +29,23 @@ const UNTIL_BLANKS = 1.5;
 /** A cut leaves at least this share of a sentence on either side, if it can. */
 const LEAST_SHARE = 0.2;
 
+/** How texts of each language are measured; made once, for it looks at all tags of the tokenizer. */
+type Measures = Readonly<Record<Language, ReturnType<typeof lengthIn>>>;
+
+function measuresOf({ tokenizer }: SegmentOptions): Measures {
+  return { en: lengthIn("en", tokenizer), zh: lengthIn("zh", tokenizer) };
+}
+
 /** Cuts sentences where a segment may end. */
 export class SentenceSplitter {
   /** Sentences that are longer than the model speaks well, and have no place to cut at. */
   readonly uncut: string[] = [];
   private readonly limit: number;
+  private readonly measures: Measures;
 
   constructor(private readonly options: SegmentOptions) {
     this.limit = options.segmentLimit ?? SEGMENT_LENGTH;
+    this.measures = measuresOf(options);
   }
 
   /** Stretches of a sentence, which together are its text. */
@@ -59,7 +68,7 @@ export class SentenceSplitter {
   /** A model that was trained on short sentences loses its way in lists: there a pause is as much as a word. */
   private lengthOf(text: string, language: Language): number {
     const pauses = this.options.segmentLimit === undefined ? 0 : (text.match(/[,，]/g)?.length ?? 0);
-    return lengthIn(language, this.options.tokenizer)(NOTHING, text).total + pauses;
+    return this.measures[language](NOTHING, text).total + pauses;
   }
 }
 
@@ -93,8 +102,10 @@ export class SegmentJoiner {
   private length = NOTHING;
   private readonly most: number;
   private readonly limit: number;
+  private readonly measures: Measures;
 
-  constructor(private readonly options: SegmentOptions) {
+  constructor(options: SegmentOptions) {
+    this.measures = measuresOf(options);
     this.most = options.segmentLength ?? SEGMENT_LENGTH;
     this.limit = options.segmentLimit ?? SEGMENT_LENGTH;
   }
@@ -124,11 +135,9 @@ export class SegmentJoiner {
 
   /** A text with a Chinese sentence is measured as Chinese is. */
   private extended(part: string, language: Language): typeof NOTHING {
-    const extend = lengthIn(this.language === "zh" || language === "zh" ? "zh" : "en", this.options.tokenizer);
-    if (this.current === "") return lengthIn(language, this.options.tokenizer)(NOTHING, part);
-    return this.language === language || this.language === "zh"
-      ? extend(this.length, part)
-      : extend(NOTHING, this.current + part);
+    if (this.current === "") return this.measures[language](NOTHING, part);
+    if (language === "zh" && this.language === "en") return this.measures.zh(NOTHING, this.current + part);
+    return this.measures[this.language](this.length, part);
   }
 
   private close(): void {

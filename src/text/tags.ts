@@ -1,6 +1,14 @@
 /** Marks in a text that the tokenizer knows as one id each: [laughter], [quick_breath], <strong>, </strong>. */
 import type { TextNormalizer } from "./normalize.js";
 
+/** Ends an instruction in front of a text or a transcript; the tokenizer knows it as one id. */
+export const END_OF_PROMPT = "<|endofprompt|>";
+
+/** Whether a text holds marks such as that, which the official front end gives to the model as they are. */
+export function isMarked(text: string): boolean {
+  return text.includes("<|") && text.includes("|>");
+}
+
 /**
  * The normaliser itself, unless it reads one of the tags aloud ("quick underscore breath"): then it is given what stands between
  * the tags, piece by piece.

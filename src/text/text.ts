@@ -3,9 +3,10 @@ import { InputError } from "../errors.js";
 import { languageOf, namesOf } from "./languages.js";
 import { refuseSsml } from "./markup.js";
 import { type NormalizeOptions, normalize } from "./normalize.js";
-import { type ReaderOptions, type Reading, SentenceReader, type Spoken } from "./read.js";
+import { type ReaderOptions, type Reading, SentenceReader, type Spoken, takesMarks } from "./read.js";
 import { SegmentJoiner, type SegmentOptions, SentenceSplitter } from "./segments.js";
 import { sentencesOf } from "./sentences.js";
+import { isMarked } from "./tags.js";
 import type { Tokenizer } from "./tokenizer.js";
 import { codePoints, strip } from "./unicode.js";
 
@@ -38,7 +39,8 @@ export async function readText(text: string, options: ReadOptions): Promise<Read
   requireText(text);
   const { tokenizer } = options;
   // A text with a mark of the model's own is given to it as it is, as the official front end does.
-  if (isMarked(text) && takesMarks(options)) return { segments: segmentsOf(text, [text], tokenizer), warnings: [] };
+  if (isMarked(text) && takesMarks(options.abilities))
+    return { segments: segmentsOf(text, [text], tokenizer), warnings: [] };
   refuseSsml(text);
   const reader = new SentenceReader(options);
   const splitter = new SentenceSplitter(options);
@@ -61,7 +63,7 @@ export async function readText(text: string, options: ReadOptions): Promise<Read
 
 /** A transcript in our way: in one piece, without an end of our own. */
 export async function readTranscript(text: string, options: ReadOptions): Promise<string> {
-  if (isMarked(text) && takesMarks(options)) return text;
+  if (isMarked(text) && takesMarks(options.abilities)) return text;
   const reader = new SentenceReader(options);
   const all: Spoken[] = [];
   for await (const spoken of spokenSentences(text, reader)) all.push(spoken);
@@ -105,15 +107,6 @@ export function longSentences(uncut: readonly string[]): string[] {
 async function* spokenSentences(text: string, reader: Reading): AsyncGenerator<Spoken> {
   for (const sentence of sentencesOf(text)) yield* await reader.read(sentence);
   yield* await reader.end();
-}
-
-function isMarked(text: string): boolean {
-  return text.includes("<|") && text.includes("|>");
-}
-
-/** Marks are those of instructions and languages. */
-function takesMarks({ abilities }: ReadOptions): boolean {
-  return abilities === undefined || abilities.modes.includes("instruct");
 }
 
 function requireText(text: string): void {

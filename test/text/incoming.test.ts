@@ -123,6 +123,11 @@ describe("a text that arrives bit by bit", () => {
     await expect(read(["Slow.<|endofprompt|>Hi"], english())).rejects.toThrow("ends an instruction");
   });
 
+  test("marks of the model's own reach it as they are, where it takes them", async () => {
+    const [segment] = await read(["Slowly.<|endofprompt|>", "I have 5.\n"], sentences());
+    expect(segment?.text).toBe("Slowly.<|endofprompt|>I have 5.");
+  });
+
   test("words are handed on before the sentence has ended, and none before it is whole", async () => {
     const seen: string[] = [];
     let sent = "";
